@@ -1,0 +1,101 @@
+import * as v from 'valibot';
+
+const timestamp = v.pipe(v.string(), v.isoTimestamp());
+const role = v.picklist(['admin', 'user']);
+
+/** `POST /api/register`. */
+export const registerRequest = v.object({
+  username: v.string(),
+  password: v.string(),
+  device: v.optional(v.string()),
+});
+
+/** `POST /api/login`. */
+export const loginRequest = registerRequest;
+
+/** `POST /api/token/refresh` and `POST /api/logout/refresh`. */
+export const refreshRequest = v.object({ refresh_token: v.string() });
+
+/** What every answer that logs in or refreshes carries. Lifetimes are in seconds. */
+export const tokensResponse = v.object({
+  token_type: v.literal('Bearer'),
+  access_token: v.string(),
+  expires_in: v.number(),
+  refresh_token: v.string(),
+  refresh_expires_in: v.number(),
+});
+
+/** A user as the API shows it. */
+const user = v.object({
+  id: v.string(),
+  username: v.string(),
+  role,
+  created_at: timestamp,
+});
+
+/** `POST /api/register` and `POST /api/login`: the user, and tokens beside it. */
+export const loginResponse = v.object({ user, ...tokensResponse.entries });
+
+/** `GET /api/me`. */
+export const meResponse = v.object({
+  user,
+  session: v.object({
+    id: v.string(),
+    device: v.nullable(v.string()),
+    created_at: timestamp,
+    expires_at: timestamp,
+  }),
+  limits: v.object({
+    uploads: v.number(),
+    window_seconds: v.number(),
+    remaining: v.number(),
+  }),
+});
+
+/** `GET /api/users`. `password` says how it is hashed, and is never the hash. */
+export const usersResponse = v.object({
+  users: v.array(v.object({ ...user.entries, password: v.string() })),
+});
+
+/** A picture as the API shows it. `bytes` and `sha256` are those of the file that is served. */
+export const imageResponse = v.object({
+  id: v.string(),
+  url: v.string(),
+  name: v.nullable(v.string()),
+  type: v.string(),
+  bytes: v.number(),
+  width: v.number(),
+  height: v.number(),
+  sha256: v.string(),
+  created_at: timestamp,
+});
+
+/** `GET /api`: what a client can check before it sends. Sizes in bytes, times in seconds. */
+export const aboutResponse = v.object({
+  name: v.literal('imgup'),
+  version: v.string(),
+  registration: v.picklist(['open', 'closed']),
+  upload: v.object({
+    max_bytes: v.number(),
+    types: v.array(v.string()),
+    limit: v.object({ uploads: v.number(), window_seconds: v.number() }),
+  }),
+});
+
+/** An error (RFC 9457). `code` is one of `problems`, or one that a newer server knows. */
+export const problemResponse = v.object({
+  type: v.string(),
+  title: v.string(),
+  status: v.number(),
+  detail: v.string(),
+  code: v.string(),
+});
+
+export type TokensResponse = v.InferOutput<typeof tokensResponse>;
+export type LoginResponse = v.InferOutput<typeof loginResponse>;
+export type MeResponse = v.InferOutput<typeof meResponse>;
+export type UserResponse = v.InferOutput<typeof user>;
+export type UsersResponse = v.InferOutput<typeof usersResponse>;
+export type ImageResponse = v.InferOutput<typeof imageResponse>;
+export type AboutResponse = v.InferOutput<typeof aboutResponse>;
+export type ProblemResponse = v.InferOutput<typeof problemResponse>;

@@ -1,0 +1,4 @@
+export * from './api.ts';
+export * from './limits.ts';
+export * from './paths.ts';
+export * from './problems.ts';

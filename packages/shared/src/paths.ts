@@ -1,0 +1,26 @@
+/** Every path of the HTTP API. Those with parameters are functions; the server's routes use the `:name` patterns. */
+export const paths = {
+  about: '/api',
+  register: '/api/register',
+  login: '/api/login',
+  refresh: '/api/token/refresh',
+  logoutAccess: '/api/logout/access',
+  logoutRefresh: '/api/logout/refresh',
+  me: '/api/me',
+  users: '/api/users',
+  images: '/api/images',
+  image: '/api/images/:id',
+  picture: '/i/:owner/:file',
+  health: '/healthz',
+} as const;
+
+/**
+ * The public path of a picture.
+ *
+ * @param owner the uploader's user id, not the name
+ * @param id the picture's id
+ * @param extension the stored extension without its dot
+ */
+export function picturePath(owner: string, id: string, extension: string): string {
+  return `/i/${owner}/${id}.${extension}`;
+}
