@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ImageRecord, ImageStore } from '../../ports/image-store.ts';
+import { syncFolder } from './sync-folder.ts';
+
+/** Ids as the server makes them. Anything else never reaches the file system. */
+const SAFE_ID = /^[0-9a-z]{1,40}$/;
+
+/**
+ * Pictures in a folder, which is the catalogue too:
+ *
+ *     <folder>/<owner>/<id>.<ext>            the picture
+ *     <folder>/<owner>/<id>.json             its record: writing it commits the upload
+ *     <folder>/<owner>/by-digest/<sha256>    holds the id
+ *
+ * They are written in this order, each durable before the next.
+ */
+export async function openFilesystemImageStore(folder: string): Promise<ImageStore> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+
+  function recordPath(owner: string, id: string): string {
+    return join(folder, owner, `${id}.json`);
+  }
+
+  async function head(owner: string, id: string): Promise<ImageRecord | null> {
+    if (!SAFE_ID.test(owner) || !SAFE_ID.test(id)) return null;
+    const text = await readIfThere(recordPath(owner, id));
+    return text === null ? null : (JSON.parse(text) as ImageRecord);
+  }
+
+  async function findByDigest(owner: string, sha256: string): Promise<ImageRecord | null> {
+    const id = await readIfThere(join(folder, owner, 'by-digest', sha256));
+    return id === null ? null : head(owner, id);
+  }
+
+  return {
+    head,
+    findByDigest,
+
+    async put(record, file) {
+      const known = await findByDigest(record.owner, record.sha256);
+      if (known !== null) {
+        await rm(file, { force: true });
+        return { record: known, created: false };
+      }
+      const home = join(folder, record.owner);
+      const digests = join(home, 'by-digest');
+      const picture = join(home, `${record.id}.${record.extension}`);
+      const written = recordPath(record.owner, record.id);
+      await makeFolders(folder, home, digests);
+      try {
+        await rename(file, picture);
+        await syncFolder(home);
+        await writeDurably(home, written, JSON.stringify(record), rename);
+        // A link fails where the pointer exists: of two uploads of the same bytes at once, one wins.
+        await writeDurably(digests, join(digests, record.sha256), record.id, link);
+        return { record, created: true };
+      } catch (error) {
+        await rm(written, { force: true });
+        await rm(picture, { force: true });
+        const winner = isCode(error, 'EEXIST') ? await findByDigest(record.owner, record.sha256) : null;
+        if (winner !== null) return { record: winner, created: false };
+        throw error;
+      }
+    },
+
+    async get(owner, id) {
+      const record = await head(owner, id);
+      if (record === null) return null;
+      const picture = join(folder, owner, `${id}.${record.extension}`);
+      return { record, stream: () => createReadStream(picture) };
+    },
+  };
+}
+
+async function makeFolders(folder: string, home: string, digests: string): Promise<void> {
+  if (await exists(digests)) return;
+  await mkdir(digests, { recursive: true, mode: 0o700 });
+  await syncFolder(folder);
+  await syncFolder(home);
+}
+
+async function writeDurably(
+  folder: string,
+  path: string,
+  text: string,
+  place: (from: string, to: string) => Promise<void>,
+): Promise<void> {
+  const draft = join(folder, `.${randomUUID()}`);
+  try {
+    const file = await open(draft, 'wx', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await place(draft, path);
+  } finally {
+    await rm(draft, { force: true });
+  }
+  await syncFolder(folder);
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

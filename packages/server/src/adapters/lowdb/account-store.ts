@@ -1,0 +1,139 @@
+import { Low } from 'lowdb';
+import { StartError } from '../../errors.ts';
+import type { AccountStore, Session, User } from '../../ports/account-store.ts';
+import { createDurableJsonFile } from './durable-json-file.ts';
+import { createGroupCommit } from './group-commit.ts';
+
+/** The layout of db.json. A change that an older program would misread raises the number. */
+const FORMAT = 1;
+
+interface Database {
+  format: number;
+  users: Record<string, User>;
+  sessions: Record<string, Session>;
+  /** Access token id -> when the revocation may be forgotten. */
+  revoked: Record<string, number>;
+}
+
+/**
+ * Accounts in one JSON file, held in memory. Records are keyed by ids that the server makes, never by a name from
+ * outside; names have an index of their own.
+ *
+ * @param path db.json; made at the first change
+ */
+export async function openLowdbAccountStore(path: string): Promise<AccountStore> {
+  const db = new Low<Database>(createDurableJsonFile(path), { format: FORMAT, users: {}, sessions: {}, revoked: {} });
+  await db.read();
+  const { data } = db;
+  if (data.format !== FORMAT) {
+    const message = `${path} has format ${String(data.format)}, and this imgup reads format ${FORMAT}: use a newer imgup.`;
+    throw new StartError('data_unreadable', message);
+  }
+
+  const idsByName = new Map(Object.values(data.users).map((user) => [nameKey(user.username), user.id]));
+  const { commit, settled } = createGroupCommit(() => db.write());
+
+  /** Replaces, adds (`before` undefined) or removes (`after` undefined) one record in memory; returns the way back. */
+  function set<T>(records: Record<string, T>, id: string, after: T | undefined): () => void {
+    const before = records[id];
+    const assign = (value: T | undefined) => {
+      if (value === undefined) delete records[id];
+      else records[id] = value;
+    };
+    assign(after);
+    return () => {
+      assign(before);
+    };
+  }
+
+  return {
+    async createUser(candidate, session) {
+      const key = nameKey(candidate.username);
+      if (idsByName.has(key)) return null;
+      const user: User = { ...candidate, role: idsByName.size === 0 ? 'admin' : 'user' };
+      idsByName.set(key, user.id);
+      const undoUser = set(data.users, user.id, user);
+      const undoSession = set(data.sessions, session.id, session);
+      await commit(() => {
+        undoSession();
+        undoUser();
+        idsByName.delete(key);
+      });
+      return user;
+    },
+
+    findUserByName(username) {
+      const id = idsByName.get(nameKey(username));
+      return Promise.resolve(id === undefined ? null : (data.users[id] ?? null));
+    },
+
+    listUsers() {
+      return Promise.resolve(Object.values(data.users).toSorted((a, b) => a.createdAt - b.createdAt));
+    },
+
+    async createSession(session) {
+      if (data.users[session.userId] === undefined) return false;
+      await commit(set(data.sessions, session.id, session));
+      return true;
+    },
+
+    async findSession(sessionId) {
+      await settled();
+      const session = data.sessions[sessionId];
+      const user = session && data.users[session.userId];
+      return user ? { session, user } : null;
+    },
+
+    findAuthorization(sessionId, tokenId) {
+      const session = data.sessions[sessionId];
+      const user = session && data.users[session.userId];
+      return Promise.resolve(user ? { user, session, tokenRevoked: data.revoked[tokenId] !== undefined } : null);
+    },
+
+    async rotate(sessionId, from, at) {
+      const session = data.sessions[sessionId];
+      if (session?.counter !== from) return null;
+      const rotated: Session = { ...session, counter: from + 1, seenAt: null, rotatedAt: at, lastUsedAt: at };
+      await commit(set(data.sessions, sessionId, rotated));
+      return rotated;
+    },
+
+    markSeen(sessionId, counter, at) {
+      const session = data.sessions[sessionId];
+      if (session?.counter !== counter || session.seenAt !== null) return;
+      // No write of its own: the next change of anything carries it.
+      data.sessions[sessionId] = { ...session, seenAt: at, lastUsedAt: at };
+    },
+
+    async endSession(sessionId) {
+      if (data.sessions[sessionId] === undefined) return false;
+      await commit(set(data.sessions, sessionId, undefined));
+      return true;
+    },
+
+    async revokeAccessToken(tokenId, expiresAt) {
+      await commit(set(data.revoked, tokenId, expiresAt));
+    },
+
+    async sweep(now, idleSince, createdBefore) {
+      const undos = [
+        ...Object.entries(data.revoked)
+          .filter(([, expiresAt]) => expiresAt <= now)
+          .map(([id]) => set(data.revoked, id, undefined)),
+        ...Object.values(data.sessions)
+          .filter((session) => session.lastUsedAt < idleSince || session.createdAt < createdBefore)
+          .map((session) => set(data.sessions, session.id, undefined)),
+      ];
+      if (undos.length === 0) return;
+      await commit(() => {
+        for (const undo of undos) undo();
+      });
+    },
+
+    close: settled,
+  };
+}
+
+function nameKey(username: string): string {
+  return username.toLowerCase();
+}

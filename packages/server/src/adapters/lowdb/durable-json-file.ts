@@ -1,0 +1,47 @@
+import { open, readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Adapter } from 'lowdb';
+import { StartError } from '../../errors.ts';
+import { syncFolder } from '../filesystem/sync-folder.ts';
+
+/**
+ * A lowdb adapter whose write survives a power cut: a new file is written and fsynced, renamed over the old one,
+ * and the folder fsynced. lowdb's own adapter renames without fsync, and a cut leaves an empty file.
+ *
+ * @param path the JSON file; mode 0600
+ */
+export function createDurableJsonFile<T>(path: string): Adapter<T> {
+  return {
+    async read() {
+      let text: string;
+      try {
+        text = await readFile(path, 'utf8');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+        throw new StartError('data_unreadable', `${path} cannot be read: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+      try {
+        return JSON.parse(text) as T;
+      } catch (error) {
+        const message = `${path} is damaged and has been left as it is: restore it from a backup, then start again.`;
+        throw new StartError('data_unreadable', message, { cause: error });
+      }
+    },
+
+    async write(data) {
+      const text = JSON.stringify(data);
+      const next = `${path}.next`;
+      const file = await open(next, 'w', 0o600);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(next, path);
+      await syncFolder(dirname(path));
+    },
+  };
+}

@@ -1,0 +1,49 @@
+interface Change {
+  /** Takes the change back in memory. Called in reverse order of the changes when storing them has failed. */
+  undo: () => void;
+  stored: () => void;
+  failed: (error: unknown) => void;
+}
+
+/**
+ * Lets changes that come while a write is under way share the next one: N writers cost two writes, not N.
+ *
+ * @param write stores the present state; it must take its picture of that state before its first `await`
+ */
+export function createGroupCommit(write: () => Promise<void>) {
+  let pending: Change[] = [];
+  let writing: Promise<void> | null = null;
+
+  async function writeAll(): Promise<void> {
+    while (pending.length > 0) {
+      const batch = pending;
+      pending = [];
+      try {
+        await write();
+        for (const change of batch) change.stored();
+      } catch (error) {
+        // What came meanwhile may rest on what has just failed (a log-in on a registration), so it fails too.
+        const lost = [...batch, ...pending];
+        pending = [];
+        for (const change of lost.toReversed()) change.undo();
+        for (const change of lost) change.failed(error);
+      }
+    }
+    writing = null;
+  }
+
+  return {
+    /** Call after changing the state in memory. Resolves once a write that contains the change is durable. */
+    commit(undo: () => void): Promise<void> {
+      return new Promise((stored, failed) => {
+        pending.push({ undo, stored, failed });
+        writing ??= writeAll();
+      });
+    },
+
+    /** Resolves when no write is under way. */
+    async settled(): Promise<void> {
+      while (writing !== null) await writing;
+    },
+  };
+}

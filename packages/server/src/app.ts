@@ -1,0 +1,74 @@
+import { problems } from '@imgup/shared';
+import { Hono } from 'hono';
+import type { AppEnv } from './app-env.ts';
+import { AppError } from './errors.ts';
+import type { Logger } from './logger.ts';
+import { logRequests } from './middleware/log-requests.ts';
+import { methodNotAllowed } from './middleware/method-not-allowed.ts';
+import type { UploadLimiter } from './ports/upload-limiter.ts';
+import { problemResponse } from './problem-response.ts';
+import { authRoutes } from './routes/auth.ts';
+import { imageRoutes } from './routes/images.ts';
+import { publicRoutes } from './routes/public.ts';
+import { userRoutes } from './routes/users.ts';
+import type { Accounts } from './services/accounts.ts';
+import type { Images } from './services/images.ts';
+import type { Sessions } from './services/sessions.ts';
+
+export interface AppParts {
+  accounts: Accounts;
+  sessions: Sessions;
+  images: Images;
+  limiter: UploadLimiter;
+  logger: Logger;
+  publicUrl: string | null;
+  registration: 'open' | 'closed';
+  maxBytes: number;
+  version: string;
+}
+
+/** The HTTP face: the order of the middleware, the routes, and how every failure is answered. */
+export function buildApp(parts: AppParts): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  app.use(logRequests(parts.logger));
+  app.use(async (c, next) => {
+    await next();
+    c.header('X-Content-Type-Options', 'nosniff');
+  });
+
+  app.route('/', publicRoutes(parts));
+  app.route('/', authRoutes(parts));
+  app.route('/', userRoutes(parts));
+  app.route('/', imageRoutes(parts));
+  methodNotAllowed(app);
+
+  app.notFound(() => problemResponse('not_found', 'There is nothing here. GET /api says what this server offers.'));
+  app.onError((error) => {
+    if (error instanceof AppError) {
+      if (problems[error.code].status >= 500) parts.logger.error({ err: error }, error.message);
+      return problemResponse(error.code, error.message, error.headers);
+    }
+    parts.logger.error({ err: error }, 'a request failed');
+    return storageProblem(error) ?? problemResponse('internal_error', 'The server failed. Its log says why.');
+  });
+  return app;
+}
+
+/** A disk that refuses a write is not a bug: the client is told what it can do. */
+function storageProblem(error: Error): Response | null {
+  const code = 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return problemResponse('storage_full', 'The server has no room left. Tell its owner, and try again later.');
+    case 'EIO':
+    case 'EROFS':
+    case 'EMFILE':
+    case 'ENFILE': {
+      const detail = 'The server cannot use its storage at the moment. Try again later.';
+      return problemResponse('storage_unavailable', detail, { 'Retry-After': '30' });
+    }
+    default:
+      return null;
+  }
+}

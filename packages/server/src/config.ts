@@ -1,0 +1,135 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DEFAULT_HOST, DEFAULT_PORT } from '@imgup/shared';
+import bytes from 'bytes';
+import ms, { type StringValue } from 'ms';
+import { parseSecret } from './adapters/filesystem/secret-file.ts';
+import { StartError } from './errors.ts';
+import type { LogLevel } from './logger.ts';
+
+export interface ServerConfig {
+  host: string;
+  /** 0 lets the system choose. */
+  port: number;
+  /** The data folder. */
+  data: string;
+  /** The origin of links; null: the origin that each upload is sent to. */
+  publicUrl: string | null;
+  uploadLimit: { uploads: number; windowMs: number };
+  /** Seconds that an access token lives. */
+  accessTtl: number;
+  /** The largest picture, in bytes. */
+  maxBytes: number;
+  registration: 'open' | 'closed';
+  logLevel: LogLevel;
+  /** 32 bytes given from outside; null: the secret file decides. */
+  secret: Buffer | null;
+  secretFile: string;
+}
+
+/** Every setting as the flag spells it; `IMGUP_<NAME>` in the environment otherwise. */
+export type Settings = Partial<Record<SettingName, string>>;
+type SettingName =
+  | 'host'
+  | 'port'
+  | 'data'
+  | 'public-url'
+  | 'upload-limit'
+  | 'access-ttl'
+  | 'max-size'
+  | 'registration'
+  | 'log-level'
+  | 'secret-file';
+
+interface Sources {
+  flags: Settings;
+  env: NodeJS.ProcessEnv;
+}
+
+/**
+ * Reads and checks every setting: a flag first, then its variable, then the default.
+ *
+ * @throws StartError `config_invalid`, naming the flag or the variable that is wrong
+ */
+export function readConfig({ flags, env }: Sources): ServerConfig {
+  function setting<T>(name: SettingName, fallback: string, expected: string, parse: (text: string) => T | null): T {
+    const variable = `IMGUP_${name.toUpperCase().replaceAll('-', '_')}`;
+    const flag = flags[name];
+    const text = flag ?? (env[variable] || fallback);
+    const value = parse(text);
+    if (value !== null) return value;
+    const source = flag === undefined ? variable : `--${name}`;
+    throw new StartError('config_invalid', `${source} must be ${expected}, and is "${text}".`);
+  }
+
+  const data = setting('data', defaultDataFolder(env), 'a folder', (text) => resolve(text));
+  return {
+    host: setting('host', DEFAULT_HOST, 'an address to listen on', nonEmpty),
+    port: setting('port', `${DEFAULT_PORT}`, 'a port from 0 to 65535', parsePort),
+    data,
+    publicUrl: setting('public-url', '', 'an origin such as https://img.example.org', parseOrigin).origin,
+    uploadLimit: setting('upload-limit', '5/min', 'a number and a time, such as 5/min or 100/1h', parseLimit),
+    accessTtl: setting('access-ttl', '10m', 'a time from 5m to 15m', parseAccessTtl),
+    maxBytes: setting('max-size', '25MB', 'a size from 1KB to 1GB, such as 25MB', parseSize),
+    registration: setting('registration', 'open', '"open" or "closed"', oneOf(['open', 'closed'])),
+    logLevel: setting(
+      'log-level',
+      'info',
+      '"debug", "info", "warn", "error" or "silent"',
+      oneOf(['debug', 'info', 'warn', 'error', 'silent']),
+    ),
+    secret: env['IMGUP_SECRET'] ? parseSecret(env['IMGUP_SECRET'], 'IMGUP_SECRET') : null,
+    secretFile: setting('secret-file', join(data, 'secret'), 'a file', (text) => resolve(text)),
+  };
+}
+
+/** Where each system keeps a user's data: XDG on Linux. */
+function defaultDataFolder(env: NodeJS.ProcessEnv): string {
+  if (process.platform === 'win32') return join(env['LOCALAPPDATA'] || homedir(), 'imgup', 'data');
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'imgup');
+  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'imgup');
+}
+
+function nonEmpty(text: string): string | null {
+  return text === '' ? null : text;
+}
+
+function parsePort(text: string): number | null {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : null;
+}
+
+function parseOrigin(text: string): { origin: string | null } | null {
+  if (text === '') return { origin: null };
+  if (!URL.canParse(text)) return null;
+  const { protocol, origin, href } = new URL(text);
+  const isOrigin = href === `${origin}/` && (protocol === 'https:' || protocol === 'http:');
+  return isOrigin ? { origin } : null;
+}
+
+function parseLimit(text: string): ServerConfig['uploadLimit'] | null {
+  const [, count = '', unit = ''] = /^(\d{1,6})\/(.+)$/.exec(text) ?? [];
+  const windowMs = parseTime(/^\d/.test(unit) ? unit : `1${unit}`);
+  const uploads = Number(count);
+  return uploads >= 1 && windowMs !== null && windowMs >= 1000 ? { uploads, windowMs } : null;
+}
+
+function parseAccessTtl(text: string): number | null {
+  const time = parseTime(text);
+  return time !== null && time >= 300_000 && time <= 900_000 ? Math.floor(time / 1000) : null;
+}
+
+function parseSize(text: string): number | null {
+  const size = bytes.parse(text);
+  return size !== null && size >= 1024 && size <= 1024 ** 3 ? size : null;
+}
+
+/** A time with a unit, in milliseconds. */
+function parseTime(text: string): number | null {
+  if (!/^\d+(\.\d+)? ?[a-z]+$/i.test(text)) return null;
+  const time = ms(text as StringValue) as number | undefined;
+  return time === undefined || !Number.isFinite(time) ? null : time;
+}
+
+function oneOf<T extends string>(values: readonly T[]): (text: string) => T | null {
+  return (text) => values.find((value) => value === text) ?? null;
+}

@@ -1,0 +1,8 @@
+export { createApp, type AppOptions, type ImgupApp } from './compose.ts';
+export { readConfig, type ServerConfig, type Settings } from './config.ts';
+export { StartError } from './errors.ts';
+export { createLogger, type Logger, type LogLevel } from './logger.ts';
+export type { AccountStore, Authorization, Session, User } from './ports/account-store.ts';
+export type { ImageContent, ImageRecord, ImageStore } from './ports/image-store.ts';
+export type { LimitState, UploadLimiter } from './ports/upload-limiter.ts';
+export { startServer, type RunningServer, type StartOptions } from './server.ts';

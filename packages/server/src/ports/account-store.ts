@@ -1,0 +1,80 @@
+/** Times are milliseconds since the epoch throughout. */
+export interface User {
+  id: string;
+  /** As registered; names are compared without case. */
+  username: string;
+  role: 'admin' | 'user';
+  passwordHash: string;
+  createdAt: number;
+}
+
+export interface Session {
+  id: string;
+  userId: string;
+  /** The generation of the newest refresh token. */
+  counter: number;
+  /** When the newest generation was first seen in use; null while it has not been. */
+  seenAt: number | null;
+  rotatedAt: number;
+  createdAt: number;
+  lastUsedAt: number;
+  device: string | null;
+}
+
+/** What decides about one authenticated request. */
+export interface Authorization {
+  user: User;
+  session: Session;
+  tokenRevoked: boolean;
+}
+
+/**
+ * Users, sessions and revoked access tokens.
+ *
+ * When a method that changes something resolves, the change survives a power cut, except where it says otherwise;
+ * when it rejects, nothing has changed. Each is atomic, so that no service needs a lock.
+ */
+export interface AccountStore {
+  /**
+   * Adds a user and their first session. The first user ever becomes the administrator.
+   * Resolves to the user, or null where the name is taken.
+   */
+  createUser(user: Omit<User, 'role'>, session: Session): Promise<User | null>;
+
+  findUserByName(username: string): Promise<User | null>;
+
+  /** All users, oldest first. */
+  listUsers(): Promise<User[]>;
+
+  /** Adds a session; false where the user no longer exists. */
+  createSession(session: Session): Promise<boolean>;
+
+  /** The session and its user as they are stored, after every change under way has been. */
+  findSession(sessionId: string): Promise<{ session: Session; user: User } | null>;
+
+  /** User, session and the token's revocation in one look; it may see a change that is still being stored. */
+  findAuthorization(sessionId: string, tokenId: string): Promise<Authorization | null>;
+
+  /**
+   * Raises the counter from `from` to `from + 1`, unseen, if it still is `from`.
+   * Resolves to the session after the change, or null where the counter differs or the session is gone.
+   */
+  rotate(sessionId: string, from: number, at: number): Promise<Session | null>;
+
+  /**
+   * Notes that this generation has been seen in use, if it is still the newest. May be lost in a crash:
+   * the replaced token is then answered for longer, and nobody is logged out.
+   */
+  markSeen(sessionId: string, counter: number, at: number): void;
+
+  /** Ends a session; false where there is none. */
+  endSession(sessionId: string): Promise<boolean>;
+
+  /** Remembers until `expiresAt` that an access token is revoked. */
+  revokeAccessToken(tokenId: string, expiresAt: number): Promise<void>;
+
+  /** Forgets revocations past their time, and sessions idle since before `idleSince` or older than `createdBefore`. */
+  sweep(now: number, idleSince: number, createdBefore: number): Promise<void>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,23 @@
+export interface ReceivedFile {
+  path: string;
+  bytes: number;
+  /** Hex. */
+  sha256: string;
+  /** The first bytes, 4,100 at the most. */
+  head: Uint8Array;
+}
+
+export interface ReceiveOptions {
+  /** Is called with the first bytes, as soon as there are enough of them or the body ends. What it throws ends the upload. */
+  onHead: (head: Uint8Array) => Promise<void>;
+  /** Is called with the number of bytes received so far. What it throws ends the upload. */
+  onBytes: (bytes: number) => void;
+}
+
+/** Where bodies are received before they are known to be pictures. */
+export interface Incoming {
+  /** Streams a body into a file, durably. When it rejects, the file is gone. */
+  receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<ReceivedFile>;
+  /** Removes a received file that has not been moved away. */
+  discard(path: string): Promise<void>;
+}

@@ -1,0 +1,20 @@
+/** The state of one user's limit after a look at it. */
+export interface LimitState {
+  admitted: boolean;
+  /** Uploads that would be admitted now. */
+  remaining: number;
+  /** Milliseconds until one more upload would be admitted than now; 0 where all of them are free. */
+  nextSlotIn: number;
+}
+
+/** At most `limit` uploads a user in any `windowMs`, exactly, however many ask at once. */
+export interface UploadLimiter {
+  readonly limit: number;
+  readonly windowMs: number;
+
+  /** Takes a slot if there is one. A refusal takes none. */
+  take(userId: string): Promise<LimitState>;
+
+  /** Looks without taking. `admitted` says whether `take` would have been. */
+  peek(userId: string): Promise<LimitState>;
+}

@@ -1,0 +1,25 @@
+import { problems, problemType, type ProblemCode, type ProblemResponse } from '@imgup/shared';
+
+/** An answer as RFC 9457 has it. A 401 says how to authenticate, as RFC 6750 (section 3) has it. */
+export function problemBody(code: ProblemCode, detail: string): ProblemResponse {
+  const { status, title } = problems[code];
+  return { type: problemType(code), title, status, detail, code };
+}
+
+export function problemResponse(code: ProblemCode, detail: string, headers: Record<string, string> = {}): Response {
+  const body = problemBody(code, detail);
+  return new Response(JSON.stringify(body), {
+    status: body.status,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Cache-Control': 'no-store',
+      ...(body.status === 401 && { 'WWW-Authenticate': authenticateChallenge(code, detail) }),
+      ...headers,
+    },
+  });
+}
+
+function authenticateChallenge(code: ProblemCode, detail: string): string {
+  if (!code.startsWith('token_') || code === 'token_missing') return 'Bearer realm="imgup"';
+  return `Bearer realm="imgup", error="invalid_token", error_description="${detail}"`;
+}

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { problems, type ProblemCode } from '@imgup/shared';
+import { createApp, type AppOptions } from './compose.ts';
+import type { ServerConfig } from './config.ts';
+import { StartError } from './errors.ts';
+import { problemBody, problemResponse } from './problem-response.ts';
+
+/** How long requests under way may go on when the server stops. */
+const STOP_GRACE = 10_000;
+
+export interface RunningServer {
+  /** Where it can be reached, `http://127.0.0.1:4747` say. */
+  url: string;
+  /** Refuses new requests, lets those under way finish for up to 10 s, and frees the data folder. */
+  close(): Promise<void>;
+}
+
+export type StartOptions = ServerConfig & Pick<AppOptions, 'now' | 'passwordCost' | 'logger'>;
+
+/**
+ * Starts a server; it answers when this resolves.
+ *
+ * @throws StartError where a setting, the port or the data folder cannot be used
+ */
+export async function startServer(options: StartOptions): Promise<RunningServer> {
+  const app = await createApp(options);
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    // Reached only for what is no request for the app at all: a malformed Host or target.
+    errorHandler: () => problemResponse('invalid_request', 'The request line or the Host header is malformed.'),
+  });
+  const server = createServer((request, response) => void listener(request, response));
+  // Without this, node would ask for the body before the app has looked at the headers.
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => void listener(request, response));
+  server.on('clientError', refuseMalformed);
+
+  try {
+    server.listen(options.port, options.host);
+    await once(server, 'listening');
+  } catch (error) {
+    await app.close();
+    throw listenError(error as NodeJS.ErrnoException, options);
+  }
+
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
+    async close() {
+      await stop(server);
+      await app.close();
+    },
+  };
+}
+
+async function stop(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  const force = setTimeout(() => {
+    server.closeAllConnections();
+  }, STOP_GRACE);
+  await closed;
+  clearTimeout(force);
+}
+
+function listenError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): StartError {
+  if (error.code === 'EADDRINUSE') {
+    const message = `Port ${port} on ${host} is in use: stop what listens there, or choose another with --port.`;
+    return new StartError('port_in_use', message, { cause: error });
+  }
+  return new StartError('listen_failed', `Cannot listen on ${host}, port ${port}: ${error.message}`, { cause: error });
+}
+
+/** What the HTTP parser refuses never reaches the app, and is answered in the same form. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const code = malformedCode(error.code);
+  const { status, title } = problems[code];
+  const body = JSON.stringify(problemBody(code, `${title}.`));
+  const head = [
+    `HTTP/1.1 ${status} ${title}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function malformedCode(code: string | undefined): ProblemCode {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout';
+  return 'invalid_request';
+}

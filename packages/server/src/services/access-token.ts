@@ -1,0 +1,93 @@
+import type { webcrypto } from 'node:crypto';
+import { sign, verify } from 'hono/jwt';
+import * as v from 'valibot';
+import { AppError } from '../errors.ts';
+
+const ISSUER = 'imgup';
+const AUDIENCE = 'imgup:access';
+
+/** Longer than any token this server makes; nothing longer is parsed. */
+const MAX_LENGTH = 1024;
+
+/** The one header that this server writes. Any other (another `alg`, a `kid`, a `jku`, `crit`) is refused unread. */
+const HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url');
+
+/** Exactly three base64url parts without padding (RFC 7515, section 3.1); hono alone would take altered padding. */
+const SHAPE = new RegExp(`^${HEADER}\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$`);
+
+const seconds = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const claimsSchema = v.object({
+  iss: v.literal(ISSUER),
+  aud: v.literal(AUDIENCE),
+  sub: v.pipe(v.string(), v.nonEmpty()),
+  sid: v.pipe(v.string(), v.nonEmpty()),
+  jti: v.pipe(v.string(), v.nonEmpty()),
+  /** The session's generation that this token was made with; using it shows that the client received it. */
+  gen: seconds,
+  iat: seconds,
+  exp: seconds,
+});
+
+export interface AccessTokenContent {
+  userId: string;
+  sessionId: string;
+  tokenId: string;
+  /** The session's generation that the token was made with. */
+  counter: number;
+  /** Seconds since the epoch. */
+  issuedAt: number;
+  expiresAt: number;
+}
+
+/** Imports the key once; hono would import it anew for every token. */
+export function importAccessTokenKey(key: Buffer): Promise<webcrypto.CryptoKey> {
+  return crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify']);
+}
+
+/** A JWT (RFC 7519), HS256. */
+export function encodeAccessToken(content: AccessTokenContent, key: webcrypto.CryptoKey): Promise<string> {
+  const claims: v.InferOutput<typeof claimsSchema> = {
+    iss: ISSUER,
+    aud: AUDIENCE,
+    sub: content.userId,
+    sid: content.sessionId,
+    jti: content.tokenId,
+    gen: content.counter,
+    iat: content.issuedAt,
+    exp: content.expiresAt,
+  };
+  return sign({ ...claims }, key, 'HS256');
+}
+
+/**
+ * Checks shape, algorithm, signature, issuer, audience, every claim and the time.
+ *
+ * @param now milliseconds since the epoch
+ * @throws AppError `token_invalid`, `token_expired`
+ */
+export async function decodeAccessToken(token: string, key: webcrypto.CryptoKey, now: number): Promise<AccessTokenContent> {
+  const invalid = (cause?: unknown) =>
+    new AppError('token_invalid', 'The access token is not one of this server. Log in again.', { cause });
+  if (token.length > MAX_LENGTH || !SHAPE.test(token) || !isCanonical(token)) throw invalid();
+  let payload: unknown;
+  try {
+    // Times are checked below, by the clock that this server was given.
+    payload = await verify(token, key, { alg: 'HS256', exp: false, nbf: false, iat: false, typ: 'JWT' });
+  } catch (error) {
+    throw invalid(error);
+  }
+  const parsed = v.safeParse(claimsSchema, payload);
+  if (!parsed.success) throw invalid();
+  const { sub, sid, jti, gen, iat, exp } = parsed.output;
+  if (iat * 1000 > now + 1000 || exp <= iat) throw invalid();
+  if (exp * 1000 <= now) {
+    throw new AppError('token_expired', 'The access token has expired. Refresh it, or log in again.');
+  }
+  return { userId: sub, sessionId: sid, tokenId: jti, counter: gen, issuedAt: iat, expiresAt: exp };
+}
+
+/** Base64url has several spellings of the same bytes where bits are left over; a token has one. */
+function isCanonical(token: string): boolean {
+  return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part);
+}

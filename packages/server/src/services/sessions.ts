@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import type { TokensResponse } from '@imgup/shared';
+import { AppError } from '../errors.ts';
+import type { AccountStore, Authorization, Session, User } from '../ports/account-store.ts';
+import { decodeAccessToken, encodeAccessToken, importAccessTokenKey } from './access-token.ts';
+import type { Keys } from './keys.ts';
+import { decodeRefreshToken, encodeRefreshToken } from './refresh-token.ts';
+
+const SECOND = 1000;
+const DAY = 24 * 60 * 60 * SECOND;
+
+/** A session ends after this long without a refresh, or this long after its log-in. */
+const IDLE_LIFETIME = 30 * DAY;
+const ABSOLUTE_LIFETIME = 90 * DAY;
+
+/** How long a replaced token is still answered once its successor has been seen in use: parallel clients. */
+const REPLAY_GRACE = 30 * SECOND;
+
+interface SessionsOptions {
+  store: AccountStore;
+  keys: Keys;
+  /** Seconds that an access token lives. */
+  accessTtl: number;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+}
+
+/** Who makes an authenticated request. */
+export interface Authenticated extends Omit<Authorization, 'tokenRevoked'> {
+  tokenId: string;
+  /** Seconds since the epoch. */
+  tokenExpiresAt: number;
+}
+
+export type Sessions = Awaited<ReturnType<typeof createSessions>>;
+
+/** Log-ins and their tokens, as section "Sessions" of ARCHITECTURE.md has them. */
+export async function createSessions({ store, keys, accessTtl, now }: SessionsOptions) {
+  const accessKey = await importAccessTokenKey(keys.accessToken);
+
+  function isOver(session: Session): boolean {
+    const at = now();
+    return at >= session.lastUsedAt + IDLE_LIFETIME || at >= session.createdAt + ABSOLUTE_LIFETIME;
+  }
+
+  async function issueTokens(session: Session): Promise<TokensResponse> {
+    const issuedAt = Math.floor(now() / SECOND);
+    const accessToken = await encodeAccessToken(
+      {
+        userId: session.userId,
+        sessionId: session.id,
+        tokenId: randomBytes(12).toString('base64url'),
+        counter: session.counter,
+        issuedAt,
+        expiresAt: issuedAt + accessTtl,
+      },
+      accessKey,
+    );
+    return {
+      token_type: 'Bearer',
+      access_token: accessToken,
+      expires_in: accessTtl,
+      refresh_token: encodeRefreshToken({ sessionId: session.id, counter: session.counter }, keys.refreshToken),
+      refresh_expires_in: Math.floor((sessionExpiresAt(session) - now()) / SECOND),
+    };
+  }
+
+  function sessionExpiresAt(session: Session): number {
+    return Math.min(session.lastUsedAt + IDLE_LIFETIME, session.createdAt + ABSOLUTE_LIFETIME);
+  }
+
+  return {
+    /** A session that is yet to be stored. */
+    draft(userId: string, device: string | null): Session {
+      const at = now();
+      return {
+        id: randomBytes(16).toString('hex'),
+        userId,
+        counter: 0,
+        seenAt: null,
+        rotatedAt: at,
+        createdAt: at,
+        lastUsedAt: at,
+        device,
+      };
+    },
+
+    issueTokens,
+
+    /** When the session ends if it is not used again, in milliseconds since the epoch. */
+    sessionExpiresAt,
+
+    /**
+     * Exchanges a refresh token for the next pair of tokens.
+     *
+     * The newest token is rotated. The one just replaced gets the same successor, because its answer may have been
+     * lost; but not once that successor has been seen in use and the grace has passed. Any other genuine token has
+     * been used twice, which only a thief or a victim does: the session ends.
+     *
+     * @throws AppError `invalid_grant`
+     */
+    async refresh(token: string): Promise<{ user: User; tokens: TokensResponse }> {
+      const content = decodeRefreshToken(token, keys.refreshToken);
+      if (content === null) throw invalidGrant();
+      const { sessionId, counter } = content;
+      for (;;) {
+        const found = await store.findSession(sessionId);
+        if (found === null || isOver(found.session)) throw invalidGrant();
+        const { session, user } = found;
+        if (counter === session.counter) {
+          const rotated = await store.rotate(sessionId, counter, now());
+          // Null: another request has rotated it meanwhile, and this token is now the replaced one.
+          if (rotated !== null) return { user, tokens: await issueTokens(rotated) };
+        } else if (counter === session.counter - 1 && isReplayAllowed(session)) {
+          return { user, tokens: await issueTokens(session) };
+        } else {
+          if (counter < session.counter) await store.endSession(sessionId);
+          throw invalidGrant();
+        }
+      }
+    },
+
+    /**
+     * Checks an access token, its session and its user, so that a revocation counts at once.
+     *
+     * @throws AppError `token_invalid`, `token_expired`, `token_revoked`
+     */
+    async authenticate(token: string): Promise<Authenticated> {
+      const content = await decodeAccessToken(token, accessKey, now());
+      const found = await store.findAuthorization(content.sessionId, content.tokenId);
+      if (found === null || found.tokenRevoked || isOver(found.session) || found.user.id !== content.userId) {
+        throw new AppError('token_revoked', 'This session has ended. Log in again.');
+      }
+      const { user, session } = found;
+      store.markSeen(session.id, content.counter, now());
+      return { user, session, tokenId: content.tokenId, tokenExpiresAt: content.expiresAt };
+    },
+
+    /** Revokes one access token; its session goes on. */
+    async revokeAccessToken({ tokenId, tokenExpiresAt }: Authenticated): Promise<void> {
+      await store.revokeAccessToken(tokenId, tokenExpiresAt * SECOND);
+    },
+
+    /** Ends the session of a refresh token, and its access tokens with it. An unknown token is no error (RFC 7009). */
+    async revokeRefreshToken(token: string): Promise<void> {
+      const content = decodeRefreshToken(token, keys.refreshToken);
+      if (content !== null) await store.endSession(content.sessionId);
+    },
+
+    /** Forgets what has ended. */
+    async sweep(): Promise<void> {
+      const at = now();
+      await store.sweep(at, at - IDLE_LIFETIME, at - ABSOLUTE_LIFETIME);
+    },
+  };
+
+  function isReplayAllowed(session: Session): boolean {
+    return session.seenAt === null || now() <= session.seenAt + REPLAY_GRACE;
+  }
+}
+
+function invalidGrant(): AppError {
+  return new AppError('invalid_grant', 'This session has ended. Log in again.');
+}
