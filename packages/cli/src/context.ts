@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { proxyFor } from './api/proxy.ts';
+import type { Transport } from './api/transport.ts';
+import { readConfig, type Config } from './config.ts';
+import type { CredentialStore } from './credentials/credential-store.ts';
+import { EXIT, CliError } from './errors.ts';
+import { createIo, type Io } from './io.ts';
+import type { Prompt } from './prompt.ts';
+import type { Settings } from './settings.ts';
+
+/** Everything that a command touches outside of itself. What is expensive is made when it is first asked for. */
+export interface Context {
+  readonly io: Io;
+  /** Errors: `CliError` (usage) where a variable of the environment is wrong. */
+  config(): Config;
+  settings(): Promise<Settings>;
+  /** Errors: `CredentialStoreError`. */
+  credentials(): Promise<CredentialStore>;
+  /** The way to one server, through a proxy where the environment names one. */
+  transport(origin: string): Promise<Transport>;
+  /** @param color whether `--no-color` and `NO_COLOR` leave colours on */
+  prompt(color: boolean): Promise<Prompt>;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Aborts when the person presses Ctrl-C, from the first call on. A second Ctrl-C ends the process at once. */
+  interrupted(): AbortSignal;
+  /** Resolves when the process is asked to end. The next such signal ends it at once. */
+  stopRequested(): Promise<void>;
+}
+
+/** The real context; a test replaces the members that it wants to hold. */
+export function createContext(replaced: Partial<Context> & { env?: NodeJS.ProcessEnv } = {}): Context {
+  const io = replaced.io ?? createIo(process);
+  const config = once(() => readConfig(replaced.env));
+  const interrupted = once(() => {
+    const controller = new AbortController();
+    process.once('SIGINT', () => controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.')));
+    return controller.signal;
+  });
+  const settings = once(async () => {
+    const { createSettings } = await import('./settings.ts');
+    return createSettings(join(config().folder, 'config.json'));
+  });
+
+  const real: Context = {
+    io,
+    config,
+    settings,
+    credentials: once(async () => {
+      const { resolveCredentialStore } = await import('./credentials/resolve.ts');
+      const { read, update } = await settings();
+      const { credential_store: remembered } = await read();
+      return resolveCredentialStore({
+        choice: config().credentialStore,
+        remembered,
+        directory: config().folder,
+        remember: (kind) => update((data) => ({ ...data, credential_store: kind })),
+        warn: io.note,
+      });
+    }),
+    async transport(origin) {
+      const proxy = proxyFor(origin, config().proxy);
+      if (proxy === null) {
+        const { createNodeTransport } = await import('./api/node-transport.ts');
+        return createNodeTransport();
+      }
+      const { createUndiciTransport } = await import('./api/undici-transport.ts');
+      return createUndiciTransport(proxy);
+    },
+    async prompt(color) {
+      const { createPrompt } = await import('./prompt.ts');
+      return createPrompt({ stdin: io.stdin, stderr: io.stderr, color });
+    },
+    now: Date.now,
+    interrupted,
+    stopRequested: () =>
+      new Promise((resolve) => {
+        const stop = () => {
+          for (const signal of STOP_SIGNALS) process.off(signal, stop);
+          resolve();
+        };
+        for (const signal of STOP_SIGNALS) process.on(signal, stop);
+      }),
+  };
+  return { ...real, ...replaced };
+}
+
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

@@ -1,0 +1,207 @@
+import {
+  DEFAULT_SERVER,
+  IMAGE_TYPE_NAMES,
+  PASSWORD_MAX_BYTES,
+  PASSWORD_MIN_BYTES,
+  USERNAME_MAX,
+  USERNAME_MIN,
+  problems,
+  type ProblemCode,
+} from '@imgup/shared';
+import { TransportError } from './api/transport.ts';
+import { CredentialStoreError } from './credentials/credential-store-error.ts';
+
+/** What scripts branch on. A code never changes its meaning. */
+export const EXIT = {
+  failed: 1,
+  usage: 2,
+  session: 4,
+  refused: 5,
+  limit: 6,
+  unreachable: 7,
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** A failure as a person and a script see it: one sentence that says what to do next, a stable code, an exit code. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly code: string;
+  readonly exitCode: ExitCode;
+
+  constructor(code: string, exitCode: ExitCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.exitCode = exitCode;
+  }
+}
+
+/** A problem (RFC 9457) that the server answered with. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly code: string;
+  readonly origin: string;
+  /** The seconds of `Retry-After`, where the server sent one. */
+  readonly retryAfter: number | null;
+  /** What `RateLimit-Policy` says, where the server sent it. */
+  readonly limit: { uploads: number; windowSeconds: number } | null;
+
+  constructor(problem: {
+    code: string;
+    detail: string;
+    origin: string;
+    retryAfter: number | null;
+    limit: { uploads: number; windowSeconds: number } | null;
+  }) {
+    super(problem.detail);
+    this.code = problem.code;
+    this.origin = problem.origin;
+    this.retryAfter = problem.retryAfter;
+    this.limit = problem.limit;
+  }
+}
+
+export function usageError(message: string): CliError {
+  return new CliError('usage', EXIT.usage, message);
+}
+
+/** How to log in at a server, as a person would type it. */
+export function loginCommand(origin: string): string {
+  return origin === DEFAULT_SERVER ? 'imgup login' : `imgup login --server ${origin}`;
+}
+
+/** Turns whatever was thrown into the failure that is shown. */
+export function explain(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  if (error instanceof ApiError) return explainProblem(error);
+  if (error instanceof TransportError) return explainTransport(error);
+  if (error instanceof CredentialStoreError) return explainCredentialStore(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return new CliError(
+    'unexpected',
+    EXIT.failed,
+    `Unexpected failure: ${message}. Run it again with --debug for the details.`,
+    { cause: error },
+  );
+}
+
+/** The same sentence for what the client notices before sending as for what the server would have answered. */
+export function localProblem(code: ProblemCode): CliError {
+  const nothingMore = { detail: problems[code].title, origin: DEFAULT_SERVER, retryAfter: null, limit: null };
+  return explainProblem(new ApiError({ ...nothingMore, code }));
+}
+
+function explainProblem(error: ApiError): CliError {
+  const [exitCode, message] = isProblemCode(error.code)
+    ? problemSentence(error.code, error)
+    : [EXIT.failed, error.message];
+  return new CliError(error.code, exitCode, message, { cause: error });
+}
+
+function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(problems, code);
+}
+
+function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string] {
+  const { origin, retryAfter } = error;
+  const later = retryAfter === null ? 'in a while' : `in ${retryAfter} s`;
+  switch (code) {
+    case 'invalid_json':
+    case 'invalid_request':
+    case 'method_not_allowed':
+    case 'multipart_invalid':
+    case 'headers_too_large':
+    case 'token_missing':
+      return [
+        EXIT.failed,
+        `${origin} did not understand the request (${error.message}); check that imgup is as new as the server.`,
+      ];
+    case 'not_found':
+      return [EXIT.failed, `${origin} does not know this address; check --server, or update the server.`];
+    case 'invalid_grant':
+      return [EXIT.session, `Your session at ${origin} has ended; run \`${loginCommand(origin)}\`.`];
+    case 'token_invalid':
+    case 'token_expired':
+    case 'token_revoked':
+      return [EXIT.session, `${origin} no longer accepts your session; run \`${loginCommand(origin)}\`.`];
+    case 'wrong_credentials':
+      return [
+        EXIT.session,
+        'The name or the password is wrong; try again, or make an account with `imgup register`.',
+      ];
+    case 'admin_only':
+      return [EXIT.failed, `Only an administrator of ${origin} may do this; ask one, or choose with --account.`];
+    case 'registration_closed':
+      return [EXIT.failed, `${origin} takes no new accounts; ask its administrator for one.`];
+    case 'username_taken':
+      return [EXIT.failed, 'This name is taken; choose another, or run `imgup login` if it is yours.'];
+    case 'username_invalid':
+      return [
+        EXIT.usage,
+        `A name has ${USERNAME_MIN} to ${USERNAME_MAX} characters out of letters, digits, "_", "-" and "."; choose another.`,
+      ];
+    case 'password_too_short':
+      return [EXIT.usage, `The password is too short; use at least ${PASSWORD_MIN_BYTES} bytes.`];
+    case 'password_too_long':
+      return [
+        EXIT.usage,
+        `The password is too long; use at most ${PASSWORD_MAX_BYTES} bytes (an accented letter counts two or more).`,
+      ];
+    case 'password_invalid':
+      return [EXIT.usage, 'The password holds characters that are not allowed; choose another.'];
+    case 'password_common':
+      return [EXIT.usage, 'This password is among the first that others would try; choose another.'];
+    case 'image_empty':
+      return [EXIT.refused, 'The file is empty; choose a picture.'];
+    case 'image_type_unsupported':
+    case 'content_type_unsupported':
+      return [EXIT.refused, `This is no picture that the server takes; convert it to one of ${IMAGE_TYPE_NAMES}.`];
+    case 'image_invalid':
+      return [EXIT.refused, `The picture cannot be read (${error.message}); export it again and retry.`];
+    case 'image_too_large':
+    case 'body_too_large':
+      return [EXIT.refused, `The picture is too large (${error.message}); send a smaller one.`];
+    case 'digest_mismatch':
+    case 'body_incomplete':
+      return [EXIT.failed, 'The picture was damaged on its way, or changed while it was sent; upload it again.'];
+    case 'upload_limit_reached':
+      return [EXIT.limit, `The upload limit is reached${limitWords(error)}; try again ${later}.`];
+    case 'request_timeout':
+      return [EXIT.unreachable, `${origin} waited too long for the request; check the connection and try again.`];
+    case 'internal_error':
+      return [EXIT.failed, `${origin} failed; try again, and tell its administrator if that does not help.`];
+    case 'server_busy':
+    case 'storage_unavailable':
+      return [EXIT.failed, `${origin} cannot do this just now; try again ${later}.`];
+    case 'storage_full':
+      return [EXIT.failed, `${origin} has no room left for pictures; tell its administrator.`];
+    default:
+      return code satisfies never;
+  }
+}
+
+function limitWords({ limit }: ApiError): string {
+  if (limit === null) return '';
+  const window = limit.windowSeconds === 60 ? 'a minute' : `in ${limit.windowSeconds} s`;
+  return ` (${limit.uploads} ${window})`;
+}
+
+function explainCredentialStore(error: CredentialStoreError): CliError {
+  const code = `credential_store_${error.code.replaceAll('-', '_')}`;
+  return new CliError(code, EXIT.failed, error.message, { cause: error });
+}
+
+function explainTransport(error: TransportError): CliError {
+  const cannot = `Cannot reach ${error.origin}: ${error.message}.`;
+  const advice = {
+    refused: 'Start a server with `imgup serve`, or choose another with --server.',
+    unknown_host: 'Check the name of the server and the connection.',
+    unreachable: 'Check the connection.',
+    timeout: 'Check the connection and try again.',
+    cut: 'Try again.',
+    certificate: 'Have its certificate renewed, or name the authority that signed it in NODE_EXTRA_CA_CERTS.',
+    failed: 'Check --server and the connection.',
+  }[error.code];
+  return new CliError('server_unreachable', EXIT.unreachable, `${cannot} ${advice}`, { cause: error });
+}

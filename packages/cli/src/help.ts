@@ -1,0 +1,37 @@
+/** What `imgup` alone prints: the commands that most people need. */
+export const SHORT_HELP = `imgup puts a picture on a server of yours, and prints its link.
+
+  imgup serve             start a server on this machine
+  imgup register          make an account there
+  imgup login             log in, here or at another server (--server URL)
+  imgup upload photo.jpg  put a picture on it, and print its link
+  imgup whoami            show who is logged in, and what is left of the limit
+
+Run \`imgup --help\` for all commands and options.
+`;
+
+export const FIRST_STEPS = `
+First steps:
+  $ imgup serve              in one terminal
+  $ imgup register           in another
+  $ imgup upload photo.jpg`;
+
+export const EXIT_CODES = `
+Exit codes:
+    0  all done
+    1  failed
+    2  wrong usage
+    4  not logged in, or the session has ended
+    5  the server refused the picture
+    6  the upload limit is reached
+    7  the server cannot be reached
+  130  interrupted`;
+
+/** The examples and the exit codes below a command's help: what to type, and what it is for. */
+export function examples(...lines: [command: string, purpose?: string][]): string {
+  const width = Math.max(...lines.map(([command]) => command.length));
+  const shown = lines.map(([command, purpose]) =>
+    purpose === undefined ? `  $ ${command}` : `  $ ${command.padEnd(width)}  ${purpose}`,
+  );
+  return `\nExamples:\n${shown.join('\n')}\n${EXIT_CODES}`;
+}

@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs';
+import { DEFAULT_SERVER } from '@imgup/shared';
+import { Command, Option } from 'commander';
+import type { BeginSessionOptions } from './begin-session.ts';
+import type { ServeOptions } from './commands/serve.ts';
+import type { UploadOptions } from './commands/upload.ts';
+import type { Context } from './context.ts';
+import { EXIT_CODES, examples, FIRST_STEPS } from './help.ts';
+
+/** The options of every command, before or after its name. */
+export interface GlobalOptions {
+  server?: string;
+  account?: string;
+  insecureHttp?: boolean;
+  json?: boolean;
+  debug?: boolean;
+  /** False with `--no-color`, or where `NO_COLOR` is set. */
+  color: boolean;
+}
+
+/** The command tree. Each command's own code is loaded when it is run, so that help is instant. */
+export function createProgram(context: Context): Command {
+  const program = new Command('imgup')
+    .description('Puts a picture on a server of yours, and prints its link.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print the help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .option('--server <url>', `the server (default: IMGUP_SERVER, the one of the last login, ${DEFAULT_SERVER})`)
+    .option('--account <name>', 'which of several log-ins at the server (default: the last)')
+    .option('--insecure-http', 'send passwords and tokens unencrypted, in a network that you trust')
+    .option('--json', 'print the result, or the error, as one JSON document')
+    .option('--debug', 'show the HTTP conversation (secrets blotted out) and stack traces')
+    .option('--no-color', 'print without colours')
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText('after', `${FIRST_STEPS}\n${EXIT_CODES}`);
+
+  /** The options as a command is given them, the global ones included. */
+  const optionsOf = <Options extends GlobalOptions>(command: Command): Options => {
+    const options = command.optsWithGlobals<Options>();
+    return { ...options, color: options.color && context.config().color };
+  };
+
+  program
+    .command('serve')
+    .summary('start a server')
+    .description('Starts a server, which keeps accounts and pictures in a folder until it is stopped with Ctrl-C.')
+    .option('--port <number>', 'port to listen on (default: 4747)')
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--data <folder>', "where everything is kept (default: this system's folder for data)")
+    .option('--public-url <url>', 'what links begin with, where it is not the address that uploads come to')
+    .option('--upload-limit <rate>', 'uploads a user may make (default: 5/min)')
+    .option('--access-ttl <time>', 'life of an access token, 5m to 15m (default: 10m)')
+    .option('--max-size <size>', 'largest picture (default: 25MB)')
+    .addOption(new Option('--registration <who>', '"open" or "closed" (default: open)'))
+    .option('--log-level <level>', 'debug, info, warn, error or silent (default: info)')
+    .option('--secret-file <file>', 'the 32-byte secret that keys come from (default: made in the data folder)')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup serve', 'for yourself, on this machine'],
+        ['imgup serve --host 0.0.0.0 --public-url https://img.example.org', 'behind a proxy that speaks https'],
+        ['IMGUP_UPLOAD_LIMIT=30/min imgup serve', 'each option is also a variable'],
+      ),
+    )
+    .action(async (_options, command: Command) => {
+      const { serve } = await import('./commands/serve.ts');
+      await serve(optionsOf<ServeOptions>(command), context);
+    });
+
+  withAccountOptions(program.command('register'))
+    .summary('make an account')
+    .description('Makes an account at a server, and logs in with it. The first account of a server is its administrator.')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup register', 'asks for a name and a password'],
+        ['imgup register --username ada --password-stdin < password.txt', 'in a script'],
+      ),
+    )
+    .action(async (_options, command: Command) => {
+      const { register } = await import('./commands/register.ts');
+      await register(optionsOf<BeginSessionOptions>(command), context);
+    });
+
+  withAccountOptions(program.command('login'))
+    .summary('log in')
+    .description('Logs in at a server. A server named with --server is remembered for the commands that follow.')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup login --server https://img.example.org', 'at another server, from now on'],
+        ['imgup login --username ada --password-stdin < password.txt', 'in a script'],
+      ),
+    )
+    .action(async (_options, command: Command) => {
+      const { login } = await import('./commands/login.ts');
+      await login(optionsOf<BeginSessionOptions>(command), context);
+    });
+
+  program
+    .command('upload')
+    .summary('put a picture on the server')
+    .description('Puts a picture on the server, and prints its link and nothing else.')
+    .argument('<file>', 'the picture')
+    .option('-q, --quiet', 'show no progress')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup upload photo.jpg', 'prints the link'],
+        ['imgup upload photo.jpg | xclip', 'only the link goes into the pipe'],
+        ['imgup upload photo.jpg --json', 'everything that is known of the picture'],
+      ),
+    )
+    .action(async (file: string, _options, command: Command) => {
+      const { upload } = await import('./commands/upload.ts');
+      await upload(file, optionsOf<UploadOptions>(command), context);
+    });
+
+  program
+    .command('logout')
+    .summary('log out')
+    .description('Ends the session at the server, and forgets its tokens here.')
+    .addHelpText('after', examples(['imgup logout'], ['imgup logout --account ada', 'one of several log-ins']))
+    .action(async (_options, command: Command) => {
+      const { logout } = await import('./commands/logout.ts');
+      await logout(optionsOf(command), context);
+    });
+
+  program
+    .command('whoami')
+    .summary('show who is logged in')
+    .description('Shows who is logged in, where, until when, and how many uploads are left.')
+    .addHelpText('after', examples(['imgup whoami'], ['imgup whoami --json', 'for a script']))
+    .action(async (_options, command: Command) => {
+      const { whoami } = await import('./commands/whoami.ts');
+      await whoami(optionsOf(command), context);
+    });
+
+  program
+    .command('users')
+    .summary('list the accounts of the server (administrator)')
+    .description('Lists the accounts of the server. Only its administrator may see them.')
+    .addHelpText('after', examples(['imgup users'], ['imgup users --json', 'for a script']))
+    .action(async (_options, command: Command) => {
+      const { users } = await import('./commands/users.ts');
+      await users(optionsOf(command), context);
+    });
+
+  return program;
+}
+
+function withAccountOptions(command: Command): Command {
+  return command
+    .option('--username <name>', 'the name of the account (default: asked for)')
+    .option('--password-stdin', 'read the password from the first line of stdin')
+    .option('--device <name>', 'what this log-in is listed as (default: the name of this machine)');
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(text) as { version: string };
+  return version;
+}

@@ -1,0 +1,63 @@
+import { CommanderError, type Command } from 'commander';
+import type { Context } from './context.ts';
+import { explain, usageError, type CliError } from './errors.ts';
+import { SHORT_HELP } from './help.ts';
+import { createProgram, type GlobalOptions } from './program.ts';
+
+/**
+ * Runs one command, and is the only place where an error becomes a message and an exit code.
+ *
+ * @param args what was typed after `imgup`
+ * @returns the exit code
+ */
+export async function run(args: string[], context: Context): Promise<number> {
+  const { io } = context;
+  if (args.length === 0) {
+    io.stdout.write(SHORT_HELP);
+    return 0;
+  }
+  const program = createProgram(context);
+  throwInsteadOfExiting(program, context);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const failure = error instanceof CommanderError ? wrongUsage(error, program, args) : explain(error);
+    const { json, debug } = program.opts<GlobalOptions>();
+    report(failure, { json: json ?? args.includes('--json'), debug: debug ?? false }, context);
+    return failure.exitCode;
+  }
+}
+
+function report(failure: CliError, { json, debug }: { json: boolean; debug: boolean }, { io }: Context): void {
+  const { code, message, exitCode } = failure;
+  if (json) io.printJson({ error: { code, message, exit_code: exitCode } });
+  io.note(`imgup: ${message}`);
+  if (!debug) return;
+  for (let error: unknown = failure; error instanceof Error; error = error.cause) {
+    for (const line of (error.stack ?? error.message).split('\n')) io.note(line);
+  }
+}
+
+/** commander would end the process, and print its errors in its own way. */
+function throwInsteadOfExiting(program: Command, { io }: Context): void {
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      outputError: () => undefined,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+  }
+}
+
+/** "error: unknown command 'uplaod'\n(Did you mean upload?)" as one sentence. */
+function wrongUsage({ message }: CommanderError, program: Command, args: string[]): CliError {
+  const [what = '', suggestion] = message.replace(/^error: /, '').split('\n');
+  const sentence = `${what.charAt(0).toUpperCase()}${what.slice(1).replace(/\.$/, '')}`;
+  const command = program.commands.map((known) => known.name()).find((name) => args.includes(name));
+  const help = command === undefined ? 'imgup --help' : `imgup ${command} --help`;
+  return usageError(`${sentence}${suggestion === undefined ? '' : ` ${suggestion}`}. See \`${help}\`.`);
+}
