@@ -1,0 +1,86 @@
+import type { Readable } from 'node:stream';
+import { PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES, USERNAME_PATTERN, type ProblemCode } from '@imgup/shared';
+import type { Context } from './context.ts';
+import { localProblem, usageError } from './errors.ts';
+
+export interface AccountInput {
+  username: string;
+  password: string;
+}
+
+/**
+ * Has the name and the password of an account: from the options, or by asking where a person is there to be asked.
+ * What the server would refuse anyway is refused here. Errors: `CliError` (usage).
+ *
+ * @param options.twice whether the password is new, and so asked for twice
+ */
+export async function readAccountInput(
+  options: { username?: string; passwordStdin?: boolean; color: boolean; twice: boolean },
+  context: Context,
+): Promise<AccountInput> {
+  const username = options.username ?? (await askUsername(options.color, context));
+  refuse(usernameProblem(username));
+  const password =
+    options.passwordStdin === true
+      ? await readLine(context.io.stdin)
+      : await askPassword({ username, ...options }, context);
+  refuse(passwordProblem(password));
+  return { username, password };
+}
+
+async function askUsername(color: boolean, context: Context): Promise<string> {
+  if (!context.io.interactive) throw usageError('There is no terminal to ask for the name on; give it with --username.');
+  const prompt = await context.prompt(color);
+  return prompt.username((answer) => sentence(usernameProblem(answer)));
+}
+
+async function askPassword(
+  { username, color, twice }: { username: string; color: boolean; twice: boolean },
+  context: Context,
+): Promise<string> {
+  if (!context.io.interactive) {
+    throw usageError('There is no terminal to ask for the password on; pipe it in and use --password-stdin.');
+  }
+  const prompt = await context.prompt(color);
+  const password = await prompt.password(`Password of ${username}`, (answer) => sentence(passwordProblem(answer)));
+  if (twice) {
+    await prompt.password('The same password again', (answer) =>
+      answer === password ? undefined : 'This is not the same as before.',
+    );
+  }
+  return password;
+}
+
+/** The first line of a stream, without its end; what follows is left unread. */
+async function readLine(stream: Readable): Promise<string> {
+  let text = '';
+  for await (const chunk of stream.setEncoding('utf8')) {
+    text += String(chunk);
+    if (text.includes('\n') || text.length > LINE_MAX_CHARACTERS) break;
+  }
+  const line = (text.split('\n', 1)[0] ?? '').replace(/\r$/, '');
+  if (line === '') throw usageError('--password-stdin was given, but there is no password on stdin; pipe one in.');
+  return line;
+}
+
+/** Far more than a password may have: enough to tell that it is too long. */
+const LINE_MAX_CHARACTERS = 10_000;
+
+function usernameProblem(username: string): ProblemCode | null {
+  return USERNAME_PATTERN.test(username) ? null : 'username_invalid';
+}
+
+function passwordProblem(password: string): ProblemCode | null {
+  const bytes = Buffer.byteLength(password.normalize('NFC'));
+  if (bytes < PASSWORD_MIN_BYTES) return 'password_too_short';
+  if (bytes > PASSWORD_MAX_BYTES) return 'password_too_long';
+  return null;
+}
+
+function refuse(problem: ProblemCode | null): void {
+  if (problem !== null) throw localProblem(problem);
+}
+
+function sentence(problem: ProblemCode | null): string | undefined {
+  return problem === null ? undefined : localProblem(problem).message;
+}

@@ -1,0 +1,189 @@
+import {
+  imageResponse,
+  loginResponse,
+  meResponse,
+  paths,
+  problemResponse,
+  tokensResponse,
+  usersResponse,
+  type ImageResponse,
+  type LoginResponse,
+  type MeResponse,
+  type TokensResponse,
+  type UsersResponse,
+} from '@imgup/shared';
+import * as v from 'valibot';
+import { ApiError } from '../errors.ts';
+import { contentDisposition } from './content-disposition.ts';
+import { readText } from './transport.ts';
+import type { StreamBody, Transport, TransportRequest, TransportResponse } from './transport.ts';
+import { redirected, unexpectedAnswer } from './unexpected-answer.ts';
+
+/** One method a route. Errors of each: `ApiError`, `TransportError`, and `CliError` for what no imgup server answers. */
+export interface Client {
+  register(account: NewSession): Promise<Received<LoginResponse>>;
+  login(account: NewSession): Promise<Received<LoginResponse>>;
+  refresh(refreshToken: string, signal?: AbortSignal): Promise<Received<TokensResponse>>;
+  logoutAccess(accessToken: string): Promise<void>;
+  logoutRefresh(refreshToken: string): Promise<void>;
+  me(accessToken: string): Promise<MeResponse>;
+  users(accessToken: string): Promise<UsersResponse>;
+  uploadImage(accessToken: string, picture: Picture): Promise<ImageResponse>;
+}
+
+export interface NewSession {
+  username: string;
+  password: string;
+  device: string;
+}
+
+/** An answer, and the server's clock (`Date`) in milliseconds where it told it. */
+export interface Received<T> {
+  body: T;
+  serverTime: number | null;
+}
+
+export interface Picture {
+  name: string;
+  type: string;
+  /** SHA-256 in base64. */
+  digest: string;
+  body: StreamBody;
+}
+
+/**
+ * The API of one server.
+ *
+ * @param options.origin where every request goes, and the only place that a token is ever sent to
+ * @param options.signal ends whatever is under way
+ */
+export function createClient({
+  origin,
+  transport,
+  signal,
+}: {
+  origin: string;
+  transport: Transport;
+  signal?: AbortSignal | undefined;
+}): Client {
+  async function call(
+    method: TransportRequest['method'],
+    path: string,
+    options: { headers?: Record<string, string>; body?: TransportRequest['body']; signal?: AbortSignal | undefined } = {},
+  ): Promise<Answer> {
+    const request: TransportRequest = {
+      method,
+      url: new URL(path, origin),
+      headers: { accept: 'application/json', ...options.headers },
+      ...(options.body === undefined ? {} : { body: options.body }),
+      signal: anyOf(signal, options.signal),
+    };
+    const response = await transport(request);
+    const text = await readText(response, request);
+    const answer = { origin, status: response.status, headers: response.headers, text };
+    if (response.status >= 300) throw refusal(answer);
+    return answer;
+  }
+
+  function postJson(path: string, body: unknown, only?: AbortSignal): Promise<Answer> {
+    return call('POST', path, {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: only,
+    });
+  }
+
+  return {
+    async register(account) {
+      return received(loginResponse, await postJson(paths.register, account));
+    },
+    async login(account) {
+      return received(loginResponse, await postJson(paths.login, account));
+    },
+    async refresh(refreshToken, only) {
+      return received(tokensResponse, await postJson(paths.refresh, { refresh_token: refreshToken }, only));
+    },
+    async logoutAccess(accessToken) {
+      await call('POST', paths.logoutAccess, { headers: bearer(accessToken) });
+    },
+    async logoutRefresh(refreshToken) {
+      await postJson(paths.logoutRefresh, { refresh_token: refreshToken });
+    },
+    async me(accessToken) {
+      return parsed(meResponse, await call('GET', paths.me, { headers: bearer(accessToken) }));
+    },
+    async users(accessToken) {
+      return parsed(usersResponse, await call('GET', paths.users, { headers: bearer(accessToken) }));
+    },
+    async uploadImage(accessToken, picture) {
+      const headers = {
+        ...bearer(accessToken),
+        'content-type': picture.type,
+        'content-disposition': contentDisposition(picture.name),
+        'repr-digest': `sha-256=:${picture.digest}:`,
+      };
+      const answer = await call('POST', paths.images, { headers, body: picture.body });
+      const image = parsed(imageResponse, answer);
+      // It is printed for other programs to use, so it must be one link and nothing else.
+      if (!/^https?:\/\/[!-~]+$/.test(image.url)) throw unexpectedAnswer(answer);
+      return image;
+    },
+  };
+}
+
+export interface Answer {
+  origin: string;
+  status: number;
+  headers: TransportResponse['headers'];
+  text: string;
+}
+
+function bearer(accessToken: string): { authorization: string } {
+  return { authorization: `Bearer ${accessToken}` };
+}
+
+function anyOf(...signals: (AbortSignal | undefined)[]): AbortSignal | undefined {
+  const given = signals.filter((signal) => signal !== undefined);
+  return given.length < 2 ? given[0] : AbortSignal.any(given);
+}
+
+function refusal(answer: Answer): Error {
+  const { origin, status, headers } = answer;
+  if (status < 400) return redirected(answer);
+  const problem = v.safeParse(problemResponse, json(answer));
+  if (headers['content-type']?.startsWith('application/problem+json') !== true || !problem.success) {
+    return unexpectedAnswer(answer);
+  }
+  const { code, detail } = problem.output;
+  return new ApiError({ code, detail, origin, retryAfter: retryAfter(headers), limit: uploadLimit(headers) });
+}
+
+function received<Schema extends v.GenericSchema>(schema: Schema, answer: Answer): Received<v.InferOutput<Schema>> {
+  const time = Date.parse(answer.headers['date'] ?? '');
+  return { body: parsed(schema, answer), serverTime: Number.isNaN(time) ? null : time };
+}
+
+function parsed<Schema extends v.GenericSchema>(schema: Schema, answer: Answer): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, json(answer));
+  if (!result.success) throw unexpectedAnswer(answer);
+  return result.output;
+}
+
+function json({ text }: Answer): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function retryAfter(headers: Answer['headers']): number | null {
+  const value = headers['retry-after'] ?? '';
+  return /^\d{1,9}$/.test(value) ? Number(value) : null;
+}
+
+/** `RateLimit-Policy: "upload";q=5;w=60` (draft-ietf-httpapi-ratelimit-headers). */
+function uploadLimit(headers: Answer['headers']): ApiError['limit'] {
+  const [, quota, window] = /"upload";q=(\d{1,9});w=(\d{1,9})/.exec(headers['ratelimit-policy'] ?? '') ?? [];
+  return quota === undefined || window === undefined ? null : { uploads: Number(quota), windowSeconds: Number(window) };
+}

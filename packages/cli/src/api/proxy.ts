@@ -1,0 +1,35 @@
+import { isLoopback } from './server-origin.ts';
+
+/** The usual variables, as they were found; empty ones count as absent. */
+export interface ProxySettings {
+  http: string | undefined;
+  https: string | undefined;
+  all: string | undefined;
+  /** Hosts, domains and `host:port` that are reached without the proxy, between commas or spaces; `*` for every one. */
+  no: string | undefined;
+}
+
+/**
+ * The proxy that a server is reached through, or null.
+ *
+ * This machine is never reached through one, as in Go: that would hand a password meant for loopback to the network.
+ */
+export function proxyFor(origin: string, { http, https, all, no }: ProxySettings): string | null {
+  const url = new URL(origin);
+  const proxy = (url.protocol === 'https:' ? https : http) || all;
+  if (proxy === undefined || proxy === '') return null;
+  if (isLoopback(url.hostname)) return null;
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80');
+  const exempt = (no ?? '').split(/[\s,]+/).some((entry) => covers(entry, url.hostname, port));
+  if (exempt) return null;
+  return proxy.includes('://') ? proxy : `http://${proxy}`;
+}
+
+function covers(entry: string, hostname: string, port: string): boolean {
+  if (entry === '') return false;
+  if (entry === '*') return true;
+  const [, host = entry, onPort] = /^(\[.+\]|[^:]+):(\d+)$/.exec(entry) ?? [];
+  if (onPort !== undefined && onPort !== port) return false;
+  const domain = host.replace(/^\*?\./, '').toLowerCase();
+  return hostname === domain || hostname.endsWith(`.${domain}`);
+}

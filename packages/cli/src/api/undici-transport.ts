@@ -1,0 +1,45 @@
+import { Readable } from 'node:stream';
+import { ProxyAgent, request as send } from 'undici';
+import { CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS, transportFailure } from './transport.ts';
+import type { Transport } from './transport.ts';
+
+/**
+ * Exchanges through a proxy, which node:http cannot do. Loading undici costs more than a whole upload, so only a proxy brings it in.
+ *
+ * Which requests the proxy is for has been decided by `proxyFor`. Errors: `TransportError`.
+ *
+ * @param proxy `http://`, `https://` or `socks5://`, with credentials if the proxy wants them
+ */
+export function createUndiciTransport(proxy: string): Transport {
+  const dispatcher = new ProxyAgent({
+    uri: proxy,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    headersTimeout: IDLE_TIMEOUT_MS,
+    bodyTimeout: IDLE_TIMEOUT_MS,
+  });
+
+  return async function undiciTransport(request) {
+    const { method, url, body, signal } = request;
+    const length = typeof body === 'object' ? { 'content-length': String(body.length) } : {};
+    try {
+      const response = await send(url, {
+        dispatcher,
+        method,
+        headers: { ...request.headers, ...length },
+        body: typeof body === 'object' ? Readable.from(body.stream()) : (body ?? null),
+        signal: signal ?? null,
+      });
+      return { status: response.statusCode, headers: flat(response.headers), body: response.body };
+    } catch (error) {
+      throw transportFailure(error, request);
+    }
+  };
+}
+
+function flat(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const one: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) one[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return one;
+}
