@@ -51,7 +51,10 @@ export interface ImgupApp {
  */
 export async function createApp(options: AppOptions): Promise<ImgupApp> {
   const { now = Date.now, passwordCost = PASSWORD_COST, logger = silentLogger, ...settings } = options;
-  const config: ServerConfig = { ...readConfig({ flags: { data: options.data }, env: {} }), ...settings };
+  const config: ServerConfig = {
+    ...readConfig({ flags: { data: options.data }, env: {} }),
+    ...settings,
+  };
   const { data, uploadLimit, maxBytes, registration, publicUrl } = config;
 
   const lock = await lockDataFolder(data);
@@ -60,13 +63,38 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const store = await openLowdbAccountStore(join(data, 'db.json'));
     const imageStore = await openFilesystemImageStore(join(data, 'images'));
     const incoming = await openIncoming(join(data, 'incoming'));
-    const limiter = createMemoryUploadLimiter({ limit: uploadLimit.uploads, windowMs: uploadLimit.windowMs, now });
+    const limiter = createMemoryUploadLimiter({
+      limit: uploadLimit.uploads,
+      windowMs: uploadLimit.windowMs,
+      now,
+    });
     const passwords = createPasswords({ cost: passwordCost });
-    const sessions = await createSessions({ store, keys: deriveKeys(secret), accessTtl: config.accessTtl, now });
+    const sessions = await createSessions({
+      store,
+      keys: deriveKeys(secret),
+      accessTtl: config.accessTtl,
+      now,
+    });
     const accounts = createAccounts({ store, passwords, sessions, registration, now });
-    const images = createImages({ store: imageStore, incoming, measure: measurePicture, maxBytes, now });
+    const images = createImages({
+      store: imageStore,
+      incoming,
+      measure: measurePicture,
+      maxBytes,
+      now,
+    });
     const version = readVersion();
-    const parts = { accounts, sessions, images, limiter, logger, publicUrl, registration, maxBytes, version };
+    const parts = {
+      accounts,
+      sessions,
+      images,
+      limiter,
+      logger,
+      publicUrl,
+      registration,
+      maxBytes,
+      version,
+    };
     const app = buildApp(parts);
 
     await sessions.sweep();

@@ -8,7 +8,12 @@ export function logRequests(logger: Logger) {
     const start = performance.now();
     await next();
     const { method, path } = c.req;
-    const request = { method, path, status: c.res.status, ms: Math.round(performance.now() - start) };
+    const request = {
+      method,
+      path,
+      status: c.res.status,
+      ms: Math.round(performance.now() - start),
+    };
     logger.info({ ...request, ...(c.var.auth && { user: c.var.auth.user.username }) }, 'request');
   });
 }

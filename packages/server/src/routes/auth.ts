@@ -13,12 +13,20 @@ export function authRoutes({ accounts, sessions }: { accounts: Accounts; session
   return new Hono<AppEnv>()
     .post(paths.register, async (c) => {
       const { username, password, device } = await readJson(c, registerRequest);
-      const { user, tokens } = await accounts.register({ username, password, device: deviceName(device) });
+      const { user, tokens } = await accounts.register({
+        username,
+        password,
+        device: deviceName(device),
+      });
       return c.json({ user: userResponse(user), ...tokens }, 201, NO_STORE);
     })
     .post(paths.login, async (c) => {
       const { username, password, device } = await readJson(c, loginRequest);
-      const { user, tokens } = await accounts.login({ username, password, device: deviceName(device) });
+      const { user, tokens } = await accounts.login({
+        username,
+        password,
+        device: deviceName(device),
+      });
       return c.json({ user: userResponse(user), ...tokens }, 200, NO_STORE);
     })
     .post(paths.refresh, async (c) => {

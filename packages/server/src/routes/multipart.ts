@@ -30,7 +30,13 @@ export async function receiveFilePart<T>(
   try {
     form = new Busboy({
       headers: { 'content-type': contentType },
-      limits: { files: 1, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES, parts: MAX_FIELDS + 1, headerPairs: 20 },
+      limits: {
+        files: 1,
+        fields: MAX_FIELDS,
+        fieldSize: MAX_FIELD_BYTES,
+        parts: MAX_FIELDS + 1,
+        headerPairs: 20,
+      },
     });
   } catch (error) {
     throw broken('its Content-Type names no boundary', error);
@@ -39,39 +45,40 @@ export async function receiveFilePart<T>(
   let received: Promise<T> | undefined;
   let file: Readable | undefined;
   /** The part's bytes; they end only when the whole form has ended well, so that a broken one is never stored. */
-  async function* untilFormEnds(file: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    yield* file;
+  async function* untilFormEnds(part: Readable): AsyncGenerator<Uint8Array> {
+    // A reader that stops early has its own reason, which an abort of the part must not get ahead of.
+    yield* part.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
     await ended;
   }
 
   const parsed = new Promise<void>((resolve, reject) => {
-  form.on('file', (field, part, name) => {
-    file = part;
-    // The parser reports a cut form on the file too, where nobody may be listening any more.
-    part.on('error', reject);
-    if (field !== 'file') {
-      reject(broken(`its file is in a part named "${field}", and not "file"`));
-      part.resume();
-      return;
-    }
-    received = receive({ name: name ?? null, source: untilFormEnds(part) });
-    // A refusal ends the reading of the form at once.
-    received.catch(reject);
-  });
-  form.on('filesLimit', () => {
-    reject(broken('it has more than one file'));
-  });
-  for (const limit of ['partsLimit', 'fieldsLimit'] as const) {
-    form.on(limit, () => {
-      reject(broken('it has too many parts'));
+    form.on('file', (field, part, name) => {
+      file = part;
+      // The parser reports a cut form on the file too, where nobody may be listening any more.
+      part.on('error', reject);
+      if (field !== 'file') {
+        reject(broken(`its file is in a part named "${field}", and not "file"`));
+        part.resume();
+        return;
+      }
+      received = receive({ name: name ?? null, source: untilFormEnds(part) });
+      // A refusal ends the reading of the form at once.
+      received.catch(reject);
     });
-  }
-  form.on('error', (error) => {
-    reject(broken('it does not end as its boundary says', error));
-  });
-  form.on('finish', () => {
-    resolve();
-  });
+    form.on('filesLimit', () => {
+      reject(broken('it has more than one file'));
+    });
+    for (const limit of ['partsLimit', 'fieldsLimit'] as const) {
+      form.on(limit, () => {
+        reject(broken('it has too many parts'));
+      });
+    }
+    form.on('error', (error) => {
+      reject(broken('it does not end as its boundary says', error));
+    });
+    form.on('finish', () => {
+      resolve();
+    });
   });
   const ended = Promise.all([parsed, feed(form, body, parsed)]);
   try {

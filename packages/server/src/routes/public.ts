@@ -49,7 +49,9 @@ export function publicRoutes({ images, limiter, version, registration, maxBytes 
 function pictureHeaders(record: ImageRecord): Record<string, string> & { ETag: string } {
   return {
     'Content-Type': record.type,
-    'Content-Disposition': contentDisposition(record.name ?? `${record.id}.${record.extension}`, { type: 'inline' }),
+    'Content-Disposition': contentDisposition(record.name ?? `${record.id}.${record.extension}`, {
+      type: 'inline',
+    }),
     ETag: `"${record.sha256}"`,
     'Cache-Control': 'public, max-age=31536000, immutable',
     'Content-Security-Policy': "default-src 'none'; sandbox",

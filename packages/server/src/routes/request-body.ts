@@ -26,7 +26,9 @@ export async function* requestBody(c: Context<AppEnv>): AsyncGenerator<Uint8Arra
     // An iterator that ends early must not destroy the connection that the refusal is to be sent on.
     for await (const chunk of incoming.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
   } catch (error) {
-    throw new AppError('body_incomplete', 'The body was cut short. Send it again.', { cause: error });
+    throw new AppError('body_incomplete', 'The body was cut short. Send it again.', {
+      cause: error,
+    });
   }
 }
 

@@ -40,7 +40,10 @@ export function userRoutes({ accounts, sessions, limiter }: UserRoutesOptions) {
     .get(paths.users, authenticate(sessions), requireAdmin(), async (c) => {
       const all = await accounts.list();
       const users: UsersResponse = {
-        users: all.map((user) => ({ ...userResponse(user), password: describeHash(user.passwordHash) })),
+        users: all.map((user) => ({
+          ...userResponse(user),
+          password: describeHash(user.passwordHash),
+        })),
       };
       return c.json(users, 200, { 'Cache-Control': 'no-store' });
     });

@@ -66,14 +66,26 @@ export function encodeAccessToken(content: AccessTokenContent, key: webcrypto.Cr
  * @param now milliseconds since the epoch
  * @throws AppError `token_invalid`, `token_expired`
  */
-export async function decodeAccessToken(token: string, key: webcrypto.CryptoKey, now: number): Promise<AccessTokenContent> {
+export async function decodeAccessToken(
+  token: string,
+  key: webcrypto.CryptoKey,
+  now: number,
+): Promise<AccessTokenContent> {
   const invalid = (cause?: unknown) =>
-    new AppError('token_invalid', 'The access token is not one of this server. Log in again.', { cause });
+    new AppError('token_invalid', 'The access token is not one of this server. Log in again.', {
+      cause,
+    });
   if (token.length > MAX_LENGTH || !SHAPE.test(token) || !isCanonical(token)) throw invalid();
   let payload: unknown;
   try {
     // Times are checked below, by the clock that this server was given.
-    payload = await verify(token, key, { alg: 'HS256', exp: false, nbf: false, iat: false, typ: 'JWT' });
+    payload = await verify(token, key, {
+      alg: 'HS256',
+      exp: false,
+      nbf: false,
+      iat: false,
+      typ: 'JWT',
+    });
   } catch (error) {
     throw invalid(error);
   }

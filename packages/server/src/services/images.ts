@@ -51,7 +51,8 @@ export function createImages({ store, incoming, measure, maxBytes, now }: Images
     async upload({ owner, source, name, expectedSha256 }: Upload): Promise<{ record: ImageRecord; created: boolean }> {
       const received = await incoming.receive(source, {
         onHead: async (head) => {
-          if (head.length === 0) throw new AppError('image_empty', 'The picture is empty. Send the bytes of a picture.');
+          if (head.length === 0)
+            throw new AppError('image_empty', 'The picture is empty. Send the bytes of a picture.');
           // Recognised on the way, so that a film of 20 MB is refused after its first bytes.
           await recognise(head);
         },

@@ -66,7 +66,10 @@ export function createPasswords({ cost }: PasswordsOptions) {
       commonPasswords ??= await loadCommonPasswords();
       const lower = normalized.toLowerCase();
       if (commonPasswords.has(lower) || lower === username.toLowerCase()) {
-        throw new AppError('password_common', 'This password is one of the first that attackers try. Choose another one.');
+        throw new AppError(
+          'password_common',
+          'This password is one of the first that attackers try. Choose another one.',
+        );
       }
     },
 

@@ -33,7 +33,10 @@ export function decodeRefreshToken(token: string, key: Buffer): RefreshTokenCont
   const body = bytes.subarray(0, BODY_BYTES);
   if (!timingSafeEqual(mac(body, key), bytes.subarray(BODY_BYTES))) return null;
   if (body.readUInt8(0) !== VERSION) return null;
-  return { sessionId: body.toString('hex', 1, 1 + ID_BYTES), counter: body.readUInt32BE(1 + ID_BYTES) };
+  return {
+    sessionId: body.toString('hex', 1, 1 + ID_BYTES),
+    counter: body.readUInt32BE(1 + ID_BYTES),
+  };
 }
 
 function mac(body: Buffer, key: Buffer): Buffer {

@@ -32,7 +32,9 @@ export async function openSecretFile(path: string): Promise<Buffer> {
   } catch (error) {
     const other = await readSecret(path);
     if (other !== null) return other;
-    throw new StartError('data_unreadable', `${path} cannot be made: ${(error as Error).message}`, { cause: error });
+    throw new StartError('data_unreadable', `${path} cannot be made: ${(error as Error).message}`, {
+      cause: error,
+    });
   } finally {
     await rm(draft, { force: true });
   }
@@ -44,7 +46,9 @@ async function readSecret(path: string): Promise<Buffer | null> {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new StartError('data_unreadable', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new StartError('data_unreadable', `${path} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
   return parseSecret(text, path);
 }

@@ -22,7 +22,12 @@ interface Database {
  * @param path db.json; made at the first change
  */
 export async function openLowdbAccountStore(path: string): Promise<AccountStore> {
-  const db = new Low<Database>(createDurableJsonFile(path), { format: FORMAT, users: {}, sessions: {}, revoked: {} });
+  const db = new Low<Database>(createDurableJsonFile(path), {
+    format: FORMAT,
+    users: {},
+    sessions: {},
+    revoked: {},
+  });
   await db.read();
   const { data } = db;
   if (data.format !== FORMAT) {
@@ -93,7 +98,13 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
     async rotate(sessionId, from, at) {
       const session = data.sessions[sessionId];
       if (session?.counter !== from) return null;
-      const rotated: Session = { ...session, counter: from + 1, seenAt: null, rotatedAt: at, lastUsedAt: at };
+      const rotated: Session = {
+        ...session,
+        counter: from + 1,
+        seenAt: null,
+        rotatedAt: at,
+        lastUsedAt: at,
+      };
       await commit(set(data.sessions, sessionId, rotated));
       return rotated;
     },

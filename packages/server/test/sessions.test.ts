@@ -1,0 +1,172 @@
+import type { TokensResponse } from '@imgup/shared';
+import { describe, expect, test } from 'vitest';
+import { bearer, openApp, refusal, type TestApp } from './test-app.ts';
+
+const SECOND = 1000;
+const DAY = 24 * 60 * 60 * SECOND;
+
+const refresh = (app: TestApp, refresh_token: string) => app.post('/api/token/refresh', { refresh_token });
+const tokensOf = async (answer: Response) => (await answer.json()) as TokensResponse;
+const me = (app: TestApp, token: string) => app.request('/api/me', { headers: bearer(token) });
+
+describe('an access token', () => {
+  test('expires after ten minutes, to the second', async () => {
+    const app = await openApp();
+    const { access_token } = await app.register('ada');
+    app.clock.now += 599 * SECOND;
+    expect((await me(app, access_token)).status).toBe(200);
+    app.clock.now += SECOND;
+    const answer = await me(app, access_token);
+    expect(answer.headers.get('www-authenticate')).toContain('error="invalid_token"');
+    expect(await refusal(answer)).toBe('401 token_expired');
+  });
+
+  test('is asked for by name where it is missing', async () => {
+    const app = await openApp();
+    const answer = await app.request('/api/me');
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="imgup"');
+    expect(await refusal(answer)).toBe('401 token_missing');
+    const other = await app.request('/api/me?access_token=x', {
+      headers: { Authorization: 'Basic eDp5' },
+    });
+    expect(await refusal(other)).toBe('401 token_missing');
+  });
+
+  test('is refused when forged, altered, or of the wrong kind', async () => {
+    const app = await openApp();
+    const { access_token, refresh_token } = await app.register('ada');
+    const [header = '', payload = '', signature = ''] = access_token.split('.');
+    const none = Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url');
+    const forged = [
+      refresh_token,
+      'x',
+      `${header}.${payload}`,
+      `${header}.${payload}.`,
+      `${header}.${payload}.${signature}=`,
+      `${header}.${payload}.${signature.slice(0, -2)}`,
+      `${none}.${payload}.${signature}`,
+      `${none}.${payload}.`,
+      `${header}.${payload.slice(0, -4)}AAAA.${signature}`,
+      `${access_token}.${signature}`,
+      'x'.repeat(100_000),
+    ];
+    for (const token of forged) expect(await refusal(await me(app, token))).toBe('401 token_invalid');
+    expect((await me(app, access_token)).status).toBe(200);
+  });
+
+  test('of another server is refused', async () => {
+    const [app, other] = [await openApp(), await openApp()];
+    await app.register('ada');
+    const { access_token } = await other.register('ada');
+    expect(await refusal(await me(app, access_token))).toBe('401 token_invalid');
+  });
+
+  test('is refused once it is revoked, while its session goes on', async () => {
+    const app = await openApp();
+    const tokens = await app.register('ada');
+    expect((await app.post('/api/logout/access', {}, tokens.access_token)).status).toBe(204);
+    expect(await refusal(await me(app, tokens.access_token))).toBe('401 token_revoked');
+    const next = await tokensOf(await refresh(app, tokens.refresh_token));
+    expect((await me(app, next.access_token)).status).toBe(200);
+  });
+});
+
+describe('a refresh token', () => {
+  test('is exchanged for the next pair', async () => {
+    const app = await openApp();
+    const first = await app.register('ada');
+    const answer = await refresh(app, first.refresh_token);
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
+    const second = await tokensOf(answer);
+    expect(second.refresh_token).not.toBe(first.refresh_token);
+    expect((await me(app, second.access_token)).status).toBe(200);
+  });
+
+  test('answered but never received can be asked for again, a day later too', async () => {
+    const app = await openApp();
+    const first = await app.register('ada');
+    const lost = await tokensOf(await refresh(app, first.refresh_token));
+    app.clock.now += DAY;
+    const again = await tokensOf(await refresh(app, first.refresh_token));
+    expect(again.refresh_token).toBe(lost.refresh_token);
+    expect((await me(app, again.access_token)).status).toBe(200);
+  });
+
+  test('asked for fifty times at once has one successor', async () => {
+    const app = await openApp();
+    const first = await app.register('ada');
+    const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(app, first.refresh_token)));
+    const successors = await Promise.all(answers.map(async (answer) => (await tokensOf(answer)).refresh_token));
+    expect(new Set(successors).size).toBe(1);
+  });
+
+  test('is still answered 30 s after its successor was seen in use, and ends the session after that', async () => {
+    const app = await openApp();
+    const first = await app.register('ada');
+    const second = await tokensOf(await refresh(app, first.refresh_token));
+    expect((await me(app, second.access_token)).status).toBe(200);
+    app.clock.now += 29 * SECOND;
+    expect((await tokensOf(await refresh(app, first.refresh_token))).refresh_token).toBe(second.refresh_token);
+    app.clock.now += 2 * SECOND;
+    expect(await refusal(await refresh(app, first.refresh_token))).toBe('400 invalid_grant');
+    expect(await refusal(await me(app, second.access_token))).toBe('401 token_revoked');
+    expect(await refusal(await refresh(app, second.refresh_token))).toBe('400 invalid_grant');
+  });
+
+  test('used two generations late ends the session, which a thief cannot avoid', async () => {
+    const app = await openApp();
+    const first = await app.register('ada');
+    const second = await tokensOf(await refresh(app, first.refresh_token));
+    const third = await tokensOf(await refresh(app, second.refresh_token));
+    expect(await refusal(await refresh(app, first.refresh_token))).toBe('400 invalid_grant');
+    expect(await refusal(await me(app, third.access_token))).toBe('401 token_revoked');
+  });
+
+  test('that is forged changes nothing', async () => {
+    const app = await openApp();
+    const { refresh_token, access_token } = await app.register('ada');
+    const bytes = Buffer.from(refresh_token, 'base64url');
+    const forge = (at: number) => {
+      const copy = Buffer.from(bytes);
+      copy.writeUInt8(copy.readUInt8(at) ^ 1, at);
+      return copy.toString('base64url');
+    };
+    const last = refresh_token.endsWith('A') ? 'B' : 'A';
+    const forged = [forge(0), forge(5), forge(20), forge(30), refresh_token.slice(0, -1) + last, access_token, '', 'é'];
+    for (const token of forged) expect(await refusal(await refresh(app, token))).toBe('400 invalid_grant');
+    for (const token of forged) {
+      expect((await app.post('/api/logout/refresh', { refresh_token: token })).status).toBe(204);
+    }
+    expect((await me(app, access_token)).status).toBe(200);
+    expect((await refresh(app, refresh_token)).status).toBe(200);
+  });
+
+  test('revoked ends its session and the access tokens with it', async () => {
+    const app = await openApp();
+    const { refresh_token, access_token } = await app.register('ada');
+    expect((await app.post('/api/logout/refresh', { refresh_token })).status).toBe(204);
+    expect(await refusal(await me(app, access_token))).toBe('401 token_revoked');
+    expect(await refusal(await refresh(app, refresh_token))).toBe('400 invalid_grant');
+  });
+});
+
+describe('a session', () => {
+  test('ends after 30 days idle', async () => {
+    const app = await openApp();
+    const { refresh_token } = await app.register('ada');
+    app.clock.now += 30 * DAY;
+    expect(await refusal(await refresh(app, refresh_token))).toBe('400 invalid_grant');
+  });
+
+  test('ends 90 days after its log-in, however much it is used', async () => {
+    const app = await openApp();
+    let tokens: TokensResponse = await app.register('ada');
+    for (let day = 20; day <= 80; day += 20) {
+      app.clock.now += 20 * DAY;
+      tokens = await tokensOf(await refresh(app, tokens.refresh_token));
+    }
+    expect(tokens.refresh_expires_in).toBe((10 * DAY) / SECOND);
+    app.clock.now += 10 * DAY;
+    expect(await refusal(await refresh(app, tokens.refresh_token))).toBe('400 invalid_grant');
+  });
+});
