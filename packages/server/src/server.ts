@@ -32,7 +32,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     // Reached only for what is no request for the app at all: a malformed Host or target.
     errorHandler: () => problemResponse('invalid_request', 'The request line or the Host header is malformed.'),
   });
-  const server = createServer((request, response) => void listener(request, response));
+  // A missing Host is the listener's to refuse: node's own answer to it has no body.
+  const server = createServer({ requireHostHeader: false }, (request, response) => void listener(request, response));
   // Without this, node would ask for the body before the app has looked at the headers.
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => void listener(request, response));
   server.on('clientError', refuseMalformed);

@@ -29,11 +29,17 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
     revoked: {},
   });
   await db.read();
-  const { data } = db;
-  if (data.format !== FORMAT) {
-    const message = `${path} has format ${String(data.format)}, and this imgup reads format ${FORMAT}: use a newer imgup.`;
+  if (db.data.format !== FORMAT) {
+    const message = `${path} has format ${db.data.format}, and this imgup reads format ${FORMAT}: use a newer imgup.`;
     throw new StartError('data_unreadable', message);
   }
+  const data: Database = {
+    format: FORMAT,
+    users: withoutPrototype(db.data.users),
+    sessions: withoutPrototype(db.data.sessions),
+    revoked: withoutPrototype(db.data.revoked),
+  };
+  db.data = data;
 
   const idsByName = new Map(Object.values(data.users).map((user) => [nameKey(user.username), user.id]));
   const { commit, settled } = createGroupCommit(() => db.write());
@@ -143,6 +149,11 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
 
     close: settled,
   };
+}
+
+/** Ids from outside (a claim of a token) are looked up in these, and "constructor" must find nothing. */
+function withoutPrototype<T>(records: Record<string, T>): Record<string, T> {
+  return Object.assign(Object.create(null) as Record<string, T>, records);
 }
 
 function nameKey(username: string): string {

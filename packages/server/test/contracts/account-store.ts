@@ -1,0 +1,121 @@
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { AccountStore, Session, User } from '../../src/ports/account-store.ts';
+
+/** Opens the store that `place` names: the same place holds the same accounts. */
+export type OpenAccountStore = (place: string) => Promise<AccountStore>;
+
+export function newUser(username: string): Omit<User, 'role'> {
+  return { id: `id-of-${username.toLowerCase()}`, username, passwordHash: '$2b$04$hash', createdAt: 1000 };
+}
+
+export function newSession(id: string, userId: string): Session {
+  const at = 1000;
+  return { id, userId, counter: 0, seenAt: null, rotatedAt: at, createdAt: at, lastUsedAt: at, device: null };
+}
+
+/** What every account store promises. */
+export function accountStoreContract(adapter: string, newPlace: () => Promise<string>, open: OpenAccountStore): void {
+  async function opened(): Promise<{ store: AccountStore; reopen: () => Promise<AccountStore> }> {
+    const place = await newPlace();
+    const store = await open(place);
+    onTestFinished(() => store.close());
+    const reopen = async () => {
+      const other = await open(place);
+      onTestFinished(() => other.close());
+      return other;
+    };
+    return { store, reopen };
+  }
+
+  async function withAda() {
+    const { store, reopen } = await opened();
+    const ada = await store.createUser(newUser('Ada'), newSession('s1', 'id-of-ada'));
+    if (ada === null) throw new Error('the name is taken in an empty store');
+    return { store, reopen, ada };
+  }
+
+  describe(`the ${adapter} account store`, () => {
+    test('keeps a user with their first session, and makes the first one administrator', async () => {
+      const { reopen, ada } = await withAda();
+      expect(ada.role).toBe('admin');
+      const again = await reopen();
+      expect(await again.findUserByName('aDA')).toEqual(ada);
+      expect(await again.findSession('s1')).toEqual({ session: newSession('s1', ada.id), user: ada });
+      const bob = await again.createUser(newUser('bob'), newSession('s2', 'id-of-bob'));
+      expect(bob?.role).toBe('user');
+      expect((await again.listUsers()).map((user) => user.username)).toEqual(['Ada', 'bob']);
+    });
+
+    test('gives a name to one user only, whatever its case, and leaves no session of the other', async () => {
+      const { store } = await withAda();
+      const candidates = ['ADA', 'bob', 'BOB', 'Bob'].map((name, index) =>
+        store.createUser({ ...newUser(name), id: `u${index}` }, newSession(`t${index}`, `u${index}`)),
+      );
+      const created = (await Promise.all(candidates)).map((user) => user?.username ?? null);
+      expect(created.filter((name) => name !== null)).toHaveLength(1);
+      expect(created[0]).toBeNull();
+      expect(await store.findSession('t0')).toBeNull();
+    });
+
+    test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])('knows no %s by itself', async (name) => {
+      const { store } = await withAda();
+      expect(await store.findUserByName(name)).toBeNull();
+      expect(await store.findSession(name)).toBeNull();
+      expect((await store.findAuthorization('s1', name))?.tokenRevoked).toBe(false);
+      expect((await store.createUser(newUser(name), newSession('s2', `id-of-${name.toLowerCase()}`)))?.role).toBe(
+        'user',
+      );
+    });
+
+    test('rotates a session once for each counter, however many ask at once', async () => {
+      const { store, reopen } = await withAda();
+      const rotations = await Promise.all(Array.from({ length: 50 }, () => store.rotate('s1', 0, 5000)));
+      const done = rotations.filter((session) => session !== null);
+      expect(done).toHaveLength(1);
+      expect(done[0]).toMatchObject({ counter: 1, seenAt: null, rotatedAt: 5000, lastUsedAt: 5000 });
+      expect((await (await reopen()).findSession('s1'))?.session).toEqual(done[0]);
+      expect(await store.rotate('nothing', 0, 5000)).toBeNull();
+    });
+
+    test('marks the newest generation as seen once, and no other', async () => {
+      const { store } = await withAda();
+      const seenAt = async () => (await store.findSession('s1'))?.session.seenAt;
+      store.markSeen('s1', 3, 2000);
+      expect(await seenAt()).toBeNull();
+      store.markSeen('s1', 0, 2000);
+      store.markSeen('s1', 0, 3000);
+      expect(await seenAt()).toBe(2000);
+      await store.rotate('s1', 0, 4000);
+      expect(await seenAt()).toBeNull();
+    });
+
+    test('ends a session, and adds none to a user who is gone', async () => {
+      const { store, reopen } = await withAda();
+      expect(await store.endSession('s1')).toBe(true);
+      expect(await store.endSession('s1')).toBe(false);
+      expect(await store.rotate('s1', 0, 1)).toBeNull();
+      expect(await (await reopen()).findSession('s1')).toBeNull();
+      expect(await store.createSession(newSession('s3', 'nobody'))).toBe(false);
+    });
+
+    test('remembers a revoked access token until it may be forgotten', async () => {
+      const { store, reopen } = await withAda();
+      await store.revokeAccessToken('t1', 9000);
+      expect((await store.findAuthorization('s1', 't1'))?.tokenRevoked).toBe(true);
+      expect((await store.findAuthorization('s1', 't2'))?.tokenRevoked).toBe(false);
+      await store.sweep(8999, 0, 0);
+      expect((await (await reopen()).findAuthorization('s1', 't1'))?.tokenRevoked).toBe(true);
+      await store.sweep(9000, 0, 0);
+      expect((await (await reopen()).findAuthorization('s1', 't1'))?.tokenRevoked).toBe(false);
+    });
+
+    test('sweeps sessions that are idle or old, and no others', async () => {
+      const { store } = await withAda();
+      await store.createSession({ ...newSession('idle', 'id-of-ada'), lastUsedAt: 100 });
+      await store.createSession({ ...newSession('old', 'id-of-ada'), createdAt: 10 });
+      await store.sweep(1000, 101, 11);
+      const left = ['s1', 'idle', 'old'].map(async (id) => (await store.findSession(id)) !== null);
+      expect(await Promise.all(left)).toEqual([true, false, false]);
+    });
+  });
+}

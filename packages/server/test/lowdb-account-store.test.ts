@@ -1,0 +1,81 @@
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openLowdbAccountStore } from '../src/adapters/lowdb/account-store.ts';
+import { createGroupCommit } from '../src/adapters/lowdb/group-commit.ts';
+import { accountStoreContract, newSession, newUser } from './contracts/account-store.ts';
+import { temporaryFolder } from './test-app.ts';
+
+const newPlace = async () => join(await temporaryFolder(), 'db.json');
+
+accountStoreContract('lowdb', newPlace, openLowdbAccountStore);
+
+describe('db.json', () => {
+  test.each([
+    ['cut short', '{"format":1,"users":{'],
+    ['empty', ''],
+    ['of a newer format', '{"format":2,"users":{},"sessions":{},"revoked":{}}'],
+  ])('%s stops the start, is named, and stays as it is', async (_, text) => {
+    const path = await newPlace();
+    await writeFile(path, text);
+    await expect(openLowdbAccountStore(path)).rejects.toMatchObject({
+      code: 'data_unreadable',
+      message: expect.stringContaining(path) as string,
+    });
+    expect(await readFile(path, 'utf8')).toBe(text);
+  });
+
+  test('that cannot be written fails the change and takes it back, and goes on once it can', async () => {
+    const path = await newPlace();
+    const store = await openLowdbAccountStore(path);
+    await store.createUser(newUser('ada'), newSession('s1', 'id-of-ada'));
+    // A folder in the way of the new file fails the write for root too, whom no mode stops.
+    await mkdir(`${path}.next`);
+    const bob = () => store.createUser(newUser('bob'), newSession('s2', 'id-of-bob'));
+    const failed = await Promise.allSettled([bob(), store.rotate('s1', 0, 5), store.endSession('s1')]);
+    expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(await store.findUserByName('bob')).toBeNull();
+    expect((await store.findSession('s1'))?.session.counter).toBe(0);
+    await rm(`${path}.next`, { recursive: true });
+    expect((await bob())?.username).toBe('bob');
+    const again = await openLowdbAccountStore(path);
+    expect((await again.listUsers()).map((user) => user.username)).toEqual(['ada', 'bob']);
+  });
+
+  test('is readable by its owner alone, even after it was opened to others', async () => {
+    const path = await newPlace();
+    const store = await openLowdbAccountStore(path);
+    await store.createUser(newUser('ada'), newSession('s1', 'id-of-ada'));
+    await chmod(path, 0o644);
+    await store.endSession('s1');
+    const { mode } = await import('node:fs/promises').then(({ stat }) => stat(path));
+    expect(mode & 0o777).toBe(0o600);
+  });
+});
+
+describe('group commit', () => {
+  test('lets all changes that come during a write share the next one', async () => {
+    const finish: (() => void)[] = [];
+    const { commit, settled } = createGroupCommit(() => new Promise((resolve) => finish.push(resolve)));
+    const changes = [commit(() => undefined)];
+    for (let change = 0; change < 100; change += 1) changes.push(commit(() => undefined));
+    expect(finish).toHaveLength(1);
+    finish[0]?.();
+    await changes[0];
+    await Promise.resolve();
+    expect(finish).toHaveLength(2);
+    finish[1]?.();
+    await Promise.all(changes);
+    await settled();
+    expect(finish).toHaveLength(2);
+  });
+
+  test('undoes a failed write and what came on top of it, in reverse order', async () => {
+    const undone: number[] = [];
+    const { commit } = createGroupCommit(() => Promise.reject(new Error('no disk')));
+    const changes = [1, 2, 3].map((change) => commit(() => undone.push(change)));
+    const results = await Promise.allSettled(changes);
+    expect(results.every(({ status }) => status === 'rejected')).toBe(true);
+    expect(undone).toEqual([3, 2, 1]);
+  });
+});

@@ -1,0 +1,186 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { LoginResponse } from '@imgup/shared';
+import { readConfig, startServer, type StartOptions } from '@imgup/server';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { makePicture, makePngOfSize } from './pictures.ts';
+import { filesOf, PASSWORD, temporaryFolder } from './test-app.ts';
+
+async function start(options: Partial<StartOptions> = {}) {
+  const data = options.data ?? (await temporaryFolder());
+  const config = readConfig({ flags: { data, port: '0' }, env: {} });
+  const server = await startServer({ ...config, passwordCost: 4, ...options });
+  onTestFinished(() => server.close());
+  const { port } = new URL(server.url);
+  return { ...server, data, port: Number(port) };
+}
+
+async function register(url: string): Promise<LoginResponse> {
+  const answer = await fetch(`${url}/api/register`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ username: 'ada', password: PASSWORD }),
+  });
+  return (await answer.json()) as LoginResponse;
+}
+
+/** Sends what is given, and resolves to all that the server answers until it closes the connection. */
+async function raw(port: number, ...writes: string[]): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  for (const write of writes) socket.write(write);
+  return text(socket);
+}
+
+describe('a client that waits for "100 Continue"', () => {
+  async function post(url: string, headers: Record<string, string | number>, body: Buffer) {
+    const sent = request(`${url}/api/images`, {
+      method: 'POST',
+      headers: { ...headers, 'Content-Length': body.length, Expect: '100-continue' },
+    });
+    let continued = false;
+    sent.on('continue', () => {
+      continued = true;
+      sent.end(body);
+    });
+    sent.flushHeaders();
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    answer.resume();
+    if (!continued) sent.destroy();
+    return { status: answer.statusCode, continued };
+  }
+
+  test('is told to go on only when its body is wanted', async () => {
+    const { url } = await start({ maxBytes: 100_000 });
+    const token = (await register(url)).access_token;
+    const picture = await makePicture();
+    const authorization = { Authorization: `Bearer ${token}` };
+    expect(await post(url, {}, picture)).toEqual({ status: 401, continued: false });
+    expect(await post(url, authorization, Buffer.alloc(200_000))).toEqual({ status: 413, continued: false });
+    for (const status of [201, 200, 200, 200, 200]) {
+      expect(await post(url, authorization, picture)).toEqual({ status, continued: true });
+    }
+    expect(await post(url, authorization, picture)).toEqual({ status: 429, continued: false });
+  });
+
+  test('of a JSON route is told to go on too', async () => {
+    const { port } = await start();
+    const body = JSON.stringify({ username: 'ada', password: PASSWORD });
+    const head = `POST /api/register HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`;
+    const answer = await raw(port, head, body);
+    expect(answer).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 Created/);
+  });
+});
+
+test('a client that goes away half-way leaves nothing behind', async () => {
+  const { url, port, data } = await start();
+  const { access_token } = await register(url);
+  const picture = await makePngOfSize(400_000);
+  const types = ['image/png', 'multipart/form-data; boundary=b'];
+  for (const type of types) {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(
+      `POST /api/images HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${access_token}\r\nContent-Type: ${type}\r\nContent-Length: 900000\r\n\r\n`,
+    );
+    if (type !== types[0]) {
+      socket.write('--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n');
+    }
+    socket.write(picture.subarray(0, 300_000));
+    await vi.waitFor(async () => {
+      expect(await filesOf(data)).toHaveLength(1);
+    });
+    socket.destroy();
+    await vi.waitFor(async () => {
+      expect(await filesOf(data)).toEqual([]);
+    });
+  }
+});
+
+test('an upload refused while its client is still sending is answered so that fetch can read it', async () => {
+  const { url, data } = await start({ maxBytes: 100_000 });
+  const { access_token } = await register(url);
+  for (const [chunk, status] of [
+    [await makePngOfSize(64 * 1024), 413],
+    [Buffer.alloc(64 * 1024, 'no picture'), 415],
+  ] as const) {
+    let sent = 0;
+    const body = new ReadableStream({
+      pull(controller) {
+        sent += 1;
+        if (sent > 300) controller.close();
+        else controller.enqueue(chunk);
+      },
+    });
+    const init = { method: 'POST', headers: { Authorization: `Bearer ${access_token}` }, body, duplex: 'half' };
+    const answer = await fetch(`${url}/api/images`, init as RequestInit);
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    await answer.text();
+  }
+  expect(await filesOf(data)).toEqual([]);
+});
+
+describe('what is not HTTP', () => {
+  test.each([
+    ['rubbish', 'rubbish\r\n\r\n', 400],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400],
+    ['a malformed Host', 'GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 400],
+    ['two lengths', 'POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 400],
+    ['100 KB of headers', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`, 431],
+    ['a broken escape', 'GET /i/%zz/%ff.png HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 404],
+  ])('%s is refused with a problem', async (_, bytes, status) => {
+    const { port } = await start();
+    const answer = await raw(port, bytes);
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    expect(head).toContain(`HTTP/1.1 ${status} `);
+    expect(head.toLowerCase()).toContain('content-type: application/problem+json');
+    expect(JSON.parse(body)).toMatchObject({ status });
+  });
+});
+
+describe('starting', () => {
+  test('a second server on the same folder is refused, and names the first', async () => {
+    const { data } = await start();
+    await expect(start({ data })).rejects.toMatchObject({
+      name: 'StartError',
+      code: 'data_in_use',
+      message: expect.stringContaining(`(process ${process.pid})`) as string,
+    });
+  });
+
+  test('a port in use is refused, and the folder is free again', async () => {
+    const { port } = await start();
+    const data = await temporaryFolder();
+    await expect(start({ port, data })).rejects.toMatchObject({ code: 'port_in_use' });
+    const server = await start({ data });
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  });
+
+  test.each([
+    [{ port: '65536' }, '--port'],
+    [{ 'upload-limit': '0/min' }, '--upload-limit'],
+    [{ 'upload-limit': '5' }, '--upload-limit'],
+    [{ 'access-ttl': '4m' }, '--access-ttl'],
+    [{ 'access-ttl': '16m' }, '--access-ttl'],
+    [{ 'max-size': 'big' }, '--max-size'],
+    [{ 'public-url': 'img.example.org' }, '--public-url'],
+    [{ 'public-url': 'https://img.example.org/path' }, '--public-url'],
+    [{ registration: 'maybe' }, '--registration'],
+    [{ 'log-level': 'loud' }, '--log-level'],
+    [{ host: '' }, '--host'],
+  ])('%j is refused', (flags, name) => {
+    expect(() => readConfig({ flags, env: {} })).toThrow(name);
+  });
+
+  test('a variable that is wrong is named, and a flag goes before it', () => {
+    const env = { IMGUP_PORT: 'x', IMGUP_UPLOAD_LIMIT: '7/30s', IMGUP_SECRET: '' };
+    expect(() => readConfig({ flags: {}, env })).toThrow('IMGUP_PORT');
+    expect(readConfig({ flags: { port: '1' }, env })).toMatchObject({
+      port: 1,
+      uploadLimit: { uploads: 7, windowMs: 30_000 },
+    });
+    expect(() => readConfig({ flags: {}, env: { IMGUP_SECRET: 'short' } })).toThrow('IMGUP_SECRET');
+  });
+});
