@@ -1,0 +1,138 @@
+/**
+ * The process that talks to the OS keychain: one JSON request a line on stdin, one JSON answer a line on stdout.
+ *
+ * It exists because a keychain that waits for a person cannot be cancelled from inside the process that asked; a
+ * process can be killed. It is plain JavaScript because it is started by path, and Node 20 cannot run TypeScript.
+ * Secrets come and go by pipe: arguments and environment can be read by other programs of this user.
+ */
+import { randomUUID } from 'node:crypto';
+import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+/**
+ * @typedef {object} Request
+ * @property {number} id
+ * @property {'get' | 'set' | 'delete' | 'find' | 'probe'} op
+ * @property {string} service
+ * @property {string} [account]
+ * @property {string} [password]
+ */
+
+/** The library's default for Linux falls back without a word to the kernel's keyring, which forgets at reboot. */
+const OPTIONS = /** @type {const} */ ({ linux: { store: 'secret-service' } });
+
+/** What a parent that has gone away leaves behind must end too, even while it waits for a person. */
+const GRACE_MS = 2_000;
+
+const library = import('@napi-rs/keyring');
+library.catch(() => {}); // reported by the request that needs it
+
+let queue = Promise.resolve();
+const input = createInterface({ input: process.stdin });
+input.on('line', (line) => {
+  queue = queue.then(() => serve(JSON.parse(line)));
+});
+input.on('close', () => {
+  // A write that is under way may finish; process.exit() would wait for a prompt that nobody answers.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), GRACE_MS).unref();
+});
+
+/** @param {Request} request */
+async function serve(request) {
+  try {
+    answer({ id: request.id, value: await perform(request) });
+  } catch (error) {
+    answer({ id: request.id, error: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/**
+ * @param {Request} request
+ * @returns {Promise<unknown>}
+ */
+async function perform({ id, op, service, account = '', password = '' }) {
+  const { AsyncEntry, findCredentialsAsync } = await library;
+  /** @param {string} name */
+  const open = (name) => {
+    const entry = new AsyncEntry(service, name, OPTIONS);
+    // From here on the provider is known to answer, so a long wait is one for a person.
+    answer({ id, opened: true });
+    return entry;
+  };
+
+  /**
+   * KeePassXC and others answer "nothing found" while they are locked, so an empty answer is believed only of a keychain
+   * that can be written. macOS and Windows say when they are locked.
+   */
+  const confirmEmpty = async () => {
+    if (process.platform === 'linux') await probe();
+  };
+
+  const probe = async () => {
+    // A name of its own, so that processes which probe at once do not delete each other's entry.
+    const entry = open(`probe|${randomUUID()}`);
+    const value = randomUUID();
+    await entry.setPassword(value);
+    const found = await entry.getPassword();
+    await entry.deletePassword();
+    if (found !== value) throw new Error('imgup: a probe entry did not read back as written');
+  };
+
+  switch (op) {
+    case 'get': {
+      const entry = open(account);
+      const found = (await entry.getPassword()) ?? null;
+      if (found !== null) return found;
+      await confirmEmpty();
+      return (await entry.getPassword()) ?? null;
+    }
+    case 'set': {
+      const entry = open(account);
+      await entry.setPassword(password);
+      if ((await entry.getPassword()) !== password) throw new Error('imgup: the secret did not read back as written');
+      return null;
+    }
+    case 'delete': {
+      const entry = open(account);
+      if (await entry.deletePassword()) return true;
+      await confirmEmpty();
+      return entry.deletePassword();
+    }
+    case 'find': {
+      // The search comes from another D-Bus library, which has no time limit and other words for each failure.
+      new AsyncEntry(service, '', OPTIONS);
+      const entries = await find();
+      // The search matches more than our entries: by the end of the name on Windows, by any program's attributes on Linux.
+      const accounts = new Set(entries.map((entry) => entry.account).filter((name) => !name.startsWith('probe|')));
+      const found = [];
+      for (const name of accounts) {
+        const secret = await open(name).getPassword();
+        if (typeof secret === 'string') found.push({ account: name, password: secret });
+      }
+      return found;
+    }
+    case 'probe':
+      return probe();
+  }
+
+  async function find() {
+    try {
+      const entries = await findCredentialsAsync(service);
+      if (entries.length > 0) return entries;
+    } catch (error) {
+      // The search refuses a locked keychain without asking for its password; the probe asks.
+      if (!/locked/i.test(String(error))) throw error;
+    }
+    await confirmEmpty();
+    return findCredentialsAsync(service);
+  }
+}
+
+/** @param {object} message */
+function answer(message) {
+  try {
+    writeSync(1, `${JSON.stringify(message)}\n`);
+  } catch {
+    process.kill(process.pid, 'SIGKILL'); // nobody is left to answer to
+  }
+}
