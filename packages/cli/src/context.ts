@@ -54,6 +54,9 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
         choice: config().credentialStore,
         remembered,
         directory: config().folder,
+        env: config().env,
+        // Where a person is there, the keychain may ask them to unlock it.
+        ...(io.interactive ? { timeoutMs: UNLOCK_TIMEOUT_MS } : {}),
         remember: (kind) => update((data) => ({ ...data, credential_store: kind })),
         warn: io.note,
       });
@@ -84,6 +87,8 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
   };
   return { ...real, ...replaced };
 }
+
+const UNLOCK_TIMEOUT_MS = 60_000;
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 

@@ -132,6 +132,10 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
       ];
     case 'admin_only':
       return [EXIT.failed, `Only an administrator of ${origin} may do this; ask one, or choose with --account.`];
+    case 'wrong_password':
+      return [EXIT.failed, 'The present password is wrong; nothing was changed. Try again.'];
+    case 'last_admin':
+      return [EXIT.failed, 'The last administrator cannot be removed; nothing was changed.'];
     case 'registration_closed':
       return [EXIT.failed, `${origin} takes no new accounts; ask its administrator for one.`];
     case 'username_taken':
@@ -167,6 +171,8 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
       return [EXIT.failed, 'The picture was damaged on its way, or changed while it was sent; upload it again.'];
     case 'upload_limit_reached':
       return [EXIT.limit, `The upload limit is reached${limitWords(error)}; try again ${later}.`];
+    case 'too_many_attempts':
+      return [EXIT.failed, `${origin} has seen too many attempts from here; try again ${later}.`];
     case 'request_timeout':
       return [EXIT.unreachable, `${origin} waited too long for the request; check the connection and try again.`];
     case 'internal_error':

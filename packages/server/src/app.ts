@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import type { AppEnv } from './app-env.ts';
 import { AppError } from './errors.ts';
 import type { Logger } from './logger.ts';
+import type { Network } from './middleware/client-address.ts';
 import { logRequests } from './middleware/log-requests.ts';
 import { methodNotAllowed } from './middleware/method-not-allowed.ts';
 import type { UploadLimiter } from './ports/upload-limiter.ts';
@@ -10,8 +11,10 @@ import { problemResponse } from './problem-response.ts';
 import { authRoutes } from './routes/auth.ts';
 import { imageRoutes } from './routes/images.ts';
 import { publicRoutes } from './routes/public.ts';
+import { sessionRoutes } from './routes/sessions.ts';
 import { userRoutes } from './routes/users.ts';
 import type { Accounts } from './services/accounts.ts';
+import type { AttemptLimits } from './services/attempt-limits.ts';
 import type { Images } from './services/images.ts';
 import type { Sessions } from './services/sessions.ts';
 
@@ -21,7 +24,9 @@ export interface AppParts {
   images: Images;
   limiter: UploadLimiter;
   logger: Logger;
+  attempts: AttemptLimits;
   publicUrl: string | null;
+  trustedProxies: Network[];
   registration: 'open' | 'closed';
   maxBytes: number;
   version: string;
@@ -38,6 +43,7 @@ export function buildApp(parts: AppParts): Hono<AppEnv> {
 
   app.route('/', publicRoutes(parts));
   app.route('/', authRoutes(parts));
+  app.route('/', sessionRoutes(parts));
   app.route('/', userRoutes(parts));
   app.route('/', imageRoutes(parts));
   methodNotAllowed(app);

@@ -12,13 +12,17 @@ import { buildApp } from './app.ts';
 import { readConfig, type ServerConfig } from './config.ts';
 import { silentLogger, type Logger } from './logger.ts';
 import { createAccounts } from './services/accounts.ts';
+import { createAttemptLimits } from './services/attempt-limits.ts';
 import { createImages } from './services/images.ts';
-import { deriveKeys } from './services/keys.ts';
+import { createKeyRing } from './services/key-ring.ts';
 import { createPasswords } from './services/passwords.ts';
 import { createSessions } from './services/sessions.ts';
 import { readVersion } from './version.ts';
 
 const SWEEP_INTERVAL = 60 * 60 * 1000;
+
+/** How soon a running server takes a rotated secret. */
+const SECRET_INTERVAL = 2000;
 
 /** bcrypt's cost in production: a quarter of a second a password. */
 const PASSWORD_COST = 12;
@@ -55,59 +59,35 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     ...readConfig({ flags: { data: options.data }, env: {} }),
     ...settings,
   };
-  const { data, uploadLimit, maxBytes, registration, publicUrl } = config;
+  const { data, uploadLimit, maxBytes, registration } = config;
 
   const lock = await lockDataFolder(data);
   try {
-    const secret = config.secret ?? (await openSecretFile(config.secretFile));
+    const keyRing = await createKeyRing(config.secrets ?? (await openSecretFile(config.secretFile, now())));
     const store = await openLowdbAccountStore(join(data, 'db.json'));
     const imageStore = await openFilesystemImageStore(join(data, 'images'));
     const incoming = await openIncoming(join(data, 'incoming'));
-    const limiter = createMemoryUploadLimiter({
-      limit: uploadLimit.uploads,
-      windowMs: uploadLimit.windowMs,
-      now,
-    });
+    const limiter = createMemoryUploadLimiter({ limit: uploadLimit.uploads, windowMs: uploadLimit.windowMs, now });
+    const attempts = createAttemptLimits({ ...config.loginLimit, now });
     const passwords = createPasswords({ cost: passwordCost });
-    const sessions = await createSessions({
-      store,
-      keys: deriveKeys(secret),
-      accessTtl: config.accessTtl,
-      now,
-    });
-    const accounts = createAccounts({ store, passwords, sessions, registration, now });
-    const images = createImages({
-      store: imageStore,
-      incoming,
-      measure: measurePicture,
-      maxBytes,
-      now,
-    });
-    const version = readVersion();
-    const parts = {
-      accounts,
-      sessions,
-      images,
-      limiter,
-      logger,
-      publicUrl,
-      registration,
-      maxBytes,
-      version,
-    };
-    const app = buildApp(parts);
+    const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl, now });
+    const accounts = createAccounts({ store, images: imageStore, passwords, sessions, registration, now });
+    const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
+    const images = createImages({ store: imageStore, incoming, measure: measurePicture, isUser, maxBytes, now });
+    const app = buildApp({ ...config, accounts, sessions, images, limiter, attempts, logger, version: readVersion() });
 
+    await accounts.finishRemovals();
     await sessions.sweep();
-    const sweeping = setInterval(() => {
-      sessions.sweep().catch((error: unknown) => {
-        logger.error({ err: error }, 'ended sessions could not be removed');
-      });
-    }, SWEEP_INTERVAL).unref();
+    const stopSweeping = repeat(SWEEP_INTERVAL, logger, sessions.sweep);
+    const stopRereading = repeat(SECRET_INTERVAL, logger, async () => {
+      if (config.secrets === null) await keyRing.replace(await openSecretFile(config.secretFile, now()));
+    });
 
     return {
       fetch: app.fetch,
       async close() {
-        clearInterval(sweeping);
+        stopSweeping();
+        stopRereading();
         await passwords.close();
         await store.close();
         await lock.release();
@@ -117,4 +97,16 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     await lock.release();
     throw error;
   }
+}
+
+/** Repeats work in the background, which keeps no process alive; a failure is logged, and the next time comes. */
+function repeat(interval: number, logger: Logger, work: () => Promise<void>): () => void {
+  const timer = setInterval(() => {
+    work().catch((error: unknown) => {
+      logger.error({ err: error }, 'background work failed');
+    });
+  }, interval).unref();
+  return () => {
+    clearInterval(timer);
+  };
 }

@@ -2,10 +2,12 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DEFAULT_HOST, DEFAULT_PORT } from '@imgup/shared';
 import bytes from 'bytes';
+import ipaddr from 'ipaddr.js';
 import ms, { type StringValue } from 'ms';
-import { parseSecret } from './adapters/filesystem/secret-file.ts';
+import { parseSecrets, type Secrets } from './adapters/filesystem/secret-file.ts';
 import { StartError } from './errors.ts';
 import type { LogLevel } from './logger.ts';
+import type { Network } from './middleware/client-address.ts';
 
 export interface ServerConfig {
   host: string;
@@ -16,14 +18,18 @@ export interface ServerConfig {
   /** The origin of links; null: the origin that each upload is sent to. */
   publicUrl: string | null;
   uploadLimit: { uploads: number; windowMs: number };
+  /** Log-ins to one account from one address; the limits of other attempts are multiples of it. */
+  loginLimit: { attempts: number; windowMs: number };
+  /** Networks of the proxies whose X-Forwarded-For counts. */
+  trustedProxies: Network[];
   /** Seconds that an access token lives. */
   accessTtl: number;
   /** The largest picture, in bytes. */
   maxBytes: number;
   registration: 'open' | 'closed';
   logLevel: LogLevel;
-  /** 32 bytes given from outside; null: the secret file decides. */
-  secret: Buffer | null;
+  /** Given from outside, the current one first; null: the secret file decides. */
+  secrets: Secrets | null;
   secretFile: string;
 }
 
@@ -35,6 +41,8 @@ type SettingName =
   | 'data'
   | 'public-url'
   | 'upload-limit'
+  | 'login-limit'
+  | 'trust-proxy'
   | 'access-ttl'
   | 'max-size'
   | 'registration'
@@ -63,12 +71,16 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
   }
 
   const data = setting('data', defaultDataFolder(env), 'a folder', (text) => resolve(text));
+  const uploads = setting('upload-limit', '5/min', 'a number and a time, such as 5/min or 100/1h', parseLimit);
+  const logins = setting('login-limit', '10/min', 'a number and a time, such as 10/min', parseLimit);
   return {
     host: setting('host', DEFAULT_HOST, 'an address to listen on', nonEmpty),
     port: setting('port', `${DEFAULT_PORT}`, 'a port from 0 to 65535', parsePort),
     data,
     publicUrl: setting('public-url', '', 'an origin such as https://img.example.org', parseOrigin).origin,
-    uploadLimit: setting('upload-limit', '5/min', 'a number and a time, such as 5/min or 100/1h', parseLimit),
+    uploadLimit: { uploads: uploads.count, windowMs: uploads.windowMs },
+    loginLimit: { attempts: logins.count, windowMs: logins.windowMs },
+    trustedProxies: setting('trust-proxy', '', 'networks such as 10.0.0.0/8,::1', parseNetworks),
     accessTtl: setting('access-ttl', '10m', 'a time from 5m to 15m', parseAccessTtl),
     maxBytes: setting('max-size', '25MB', 'a size from 1KB to 1GB, such as 25MB', parseSize),
     registration: setting('registration', 'open', '"open" or "closed"', oneOf(['open', 'closed'])),
@@ -78,7 +90,7 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
       '"debug", "info", "warn", "error" or "silent"',
       oneOf(['debug', 'info', 'warn', 'error', 'silent']),
     ),
-    secret: env['IMGUP_SECRET'] ? parseSecret(env['IMGUP_SECRET'], 'IMGUP_SECRET') : null,
+    secrets: env['IMGUP_SECRET'] ? parseSecrets(env['IMGUP_SECRET'], 'IMGUP_SECRET') : null,
     secretFile: setting('secret-file', join(data, 'secret'), 'a file', (text) => resolve(text)),
   };
 }
@@ -106,11 +118,22 @@ function parseOrigin(text: string): { origin: string | null } | null {
   return isOrigin ? { origin } : null;
 }
 
-function parseLimit(text: string): ServerConfig['uploadLimit'] | null {
-  const [, count = '', unit = ''] = /^(\d{1,6})\/(.+)$/.exec(text) ?? [];
+function parseLimit(text: string): { count: number; windowMs: number } | null {
+  const [, digits = '', unit = ''] = /^(\d{1,6})\/(.+)$/.exec(text) ?? [];
   const windowMs = parseTime(/^\d/.test(unit) ? unit : `1${unit}`);
-  const uploads = Number(count);
-  return uploads >= 1 && windowMs !== null && windowMs >= 1000 ? { uploads, windowMs } : null;
+  const count = Number(digits);
+  return count >= 1 && windowMs !== null && windowMs >= 1000 ? { count, windowMs } : null;
+}
+
+/** Addresses and networks with commas between; an address alone is the network of itself. */
+function parseNetworks(text: string): Network[] | null {
+  const networks: Network[] = [];
+  for (const part of text === '' ? [] : text.split(',').map((each) => each.trim())) {
+    if (ipaddr.isValidCIDR(part)) networks.push(ipaddr.parseCIDR(part));
+    else if (ipaddr.isValid(part)) networks.push([ipaddr.parse(part), ipaddr.parse(part).kind() === 'ipv4' ? 32 : 128]);
+    else return null;
+  }
+  return networks;
 }
 
 function parseAccessTtl(text: string): number | null {

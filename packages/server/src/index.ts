@@ -1,3 +1,4 @@
+export { rotateSecretFile } from './adapters/filesystem/secret-file.ts';
 export { createApp, type AppOptions, type ImgupApp } from './compose.ts';
 export { readConfig, type ServerConfig, type Settings } from './config.ts';
 export { StartError } from './errors.ts';

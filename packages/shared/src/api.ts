@@ -52,6 +52,24 @@ export const meResponse = v.object({
   }),
 });
 
+/** `GET /api/sessions`: my log-ins, the latest first. */
+export const sessionsResponse = v.object({
+  sessions: v.array(
+    v.object({
+      id: v.string(),
+      device: v.nullable(v.string()),
+      created_at: timestamp,
+      last_used_at: timestamp,
+      expires_at: timestamp,
+      /** Whether it is the session that asks. */
+      current: v.boolean(),
+    }),
+  ),
+});
+
+/** `POST /api/password`. */
+export const passwordRequest = v.object({ current: v.string(), new: v.string() });
+
 /** `GET /api/users`. `password` says how it is hashed, and is never the hash. */
 export const usersResponse = v.object({
   users: v.array(v.object({ ...user.entries, password: v.string() })),
@@ -96,6 +114,7 @@ export type LoginResponse = v.InferOutput<typeof loginResponse>;
 export type MeResponse = v.InferOutput<typeof meResponse>;
 export type UserResponse = v.InferOutput<typeof user>;
 export type UsersResponse = v.InferOutput<typeof usersResponse>;
+export type SessionsResponse = v.InferOutput<typeof sessionsResponse>;
 export type ImageResponse = v.InferOutput<typeof imageResponse>;
 export type AboutResponse = v.InferOutput<typeof aboutResponse>;
 export type ProblemResponse = v.InferOutput<typeof problemResponse>;

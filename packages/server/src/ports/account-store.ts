@@ -43,8 +43,25 @@ export interface AccountStore {
 
   findUserByName(username: string): Promise<User | null>;
 
+  findUser(userId: string): Promise<User | null>;
+
   /** All users, oldest first. */
   listUsers(): Promise<User[]>;
+
+  /** Replaces the password's hash and ends every session but one; false where the user no longer exists. */
+  setPassword(userId: string, passwordHash: string, keepSessionId: string): Promise<boolean>;
+
+  /**
+   * Removes a user and their sessions. Where `removeImages` is set, the id is listed by `listRemovals` from then on.
+   * An administrator is removed only while another is left: then the result is `last_admin`.
+   */
+  deleteUser(userId: string, removeImages: boolean): Promise<'deleted' | 'not_found' | 'last_admin'>;
+
+  /** Ids of removed users whose pictures have yet to be removed. */
+  listRemovals(): Promise<string[]>;
+
+  /** Notes that a removed user's pictures are gone. */
+  finishRemoval(userId: string): Promise<void>;
 
   /** Adds a session; false where the user no longer exists. */
   createSession(session: Session): Promise<boolean>;
@@ -67,8 +84,14 @@ export interface AccountStore {
    */
   markSeen(sessionId: string, counter: number, at: number): void;
 
+  /** A user's sessions, the latest log-in first. */
+  listSessions(userId: string): Promise<Session[]>;
+
   /** Ends a session; false where there is none. */
   endSession(sessionId: string): Promise<boolean>;
+
+  /** Ends all sessions of a user, or all but one; resolves to how many. */
+  endSessions(userId: string, keepSessionId: string | null): Promise<number>;
 
   /** Remembers until `expiresAt` that an access token is revoked. */
   revokeAccessToken(tokenId: string, expiresAt: number): Promise<void>;

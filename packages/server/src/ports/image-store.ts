@@ -40,6 +40,12 @@ export interface ImageStore {
   /** The record alone, or null where there is no such picture. */
   head(owner: string, id: string): Promise<ImageRecord | null>;
 
+  /** Removes a picture, in the reverse order of `put`; false where there is none. */
+  delete(owner: string, id: string): Promise<boolean>;
+
+  /** Removes all pictures of an owner; none is no error. */
+  deleteOwner(owner: string): Promise<void>;
+
   /** Opens a picture for reading, or null where there is no such picture. */
   get(owner: string, id: string): Promise<ImageContent | null>;
 }

@@ -1,38 +1,48 @@
-import { DEVICE_MAX, loginRequest, paths, refreshRequest, registerRequest } from '@imgup/shared';
+import { DEVICE_MAX, loginRequest, passwordRequest, paths, refreshRequest, registerRequest } from '@imgup/shared';
 import { Hono } from 'hono';
 import type { AppEnv } from '../app-env.ts';
 import { authenticate } from '../middleware/authenticate.ts';
+import { clientAddress, type Network } from '../middleware/client-address.ts';
 import type { Accounts } from '../services/accounts.ts';
+import type { AttemptLimits } from '../services/attempt-limits.ts';
 import type { Sessions } from '../services/sessions.ts';
 import { readJson } from './request-body.ts';
 import { userResponse } from './user-response.ts';
 
 const NO_STORE = { 'Cache-Control': 'no-store' };
 
-export function authRoutes({ accounts, sessions }: { accounts: Accounts; sessions: Sessions }) {
+interface AuthRoutesOptions {
+  accounts: Accounts;
+  sessions: Sessions;
+  attempts: AttemptLimits;
+  trustedProxies: Network[];
+}
+
+export function authRoutes({ accounts, sessions, attempts, trustedProxies }: AuthRoutesOptions) {
   return new Hono<AppEnv>()
     .post(paths.register, async (c) => {
       const { username, password, device } = await readJson(c, registerRequest);
-      const { user, tokens } = await accounts.register({
-        username,
-        password,
-        device: deviceName(device),
-      });
+      attempts.registration(clientAddress(c, trustedProxies));
+      const { user, tokens } = await accounts.register({ username, password, device: deviceName(device) });
       return c.json({ user: userResponse(user), ...tokens }, 201, NO_STORE);
     })
     .post(paths.login, async (c) => {
       const { username, password, device } = await readJson(c, loginRequest);
-      const { user, tokens } = await accounts.login({
-        username,
-        password,
-        device: deviceName(device),
-      });
+      attempts.password(clientAddress(c, trustedProxies), username);
+      const { user, tokens } = await accounts.login({ username, password, device: deviceName(device) });
       return c.json({ user: userResponse(user), ...tokens }, 200, NO_STORE);
     })
     .post(paths.refresh, async (c) => {
       const { refresh_token } = await readJson(c, refreshRequest);
-      const { tokens } = await sessions.refresh(refresh_token);
-      return c.json(tokens, 200, NO_STORE);
+      attempts.refresh(clientAddress(c, trustedProxies));
+      return c.json(await sessions.refresh(refresh_token), 200, NO_STORE);
+    })
+    .post(paths.password, authenticate(sessions), async (c) => {
+      const body = await readJson(c, passwordRequest);
+      const { user } = c.var.auth;
+      attempts.password(clientAddress(c, trustedProxies), user.username);
+      await accounts.changePassword(c.var.auth, body.current, body.new);
+      return c.body(null, 204);
     })
     .post(paths.logoutAccess, authenticate(sessions), async (c) => {
       await sessions.revokeAccessToken(c.var.auth);

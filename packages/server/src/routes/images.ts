@@ -5,6 +5,7 @@ import { createMiddleware } from 'hono/factory';
 import type { AppEnv } from '../app-env.ts';
 import { AppError } from '../errors.ts';
 import { authenticate } from '../middleware/authenticate.ts';
+import { isBehindTrustedProxy, type Network } from '../middleware/client-address.ts';
 import { uploadLimit } from '../middleware/upload-limit.ts';
 import type { ImageRecord } from '../ports/image-store.ts';
 import type { UploadLimiter } from '../ports/upload-limiter.ts';
@@ -19,12 +20,13 @@ interface ImageRoutesOptions {
   limiter: UploadLimiter;
   /** The origin of links, or null: then the origin that the request was sent to. */
   publicUrl: string | null;
+  trustedProxies: Network[];
 }
 
 /** What a multipart body may hold beside the picture, in bytes. */
 const MULTIPART_OVERHEAD = 64 * 1024;
 
-export function imageRoutes({ images, sessions, limiter, publicUrl }: ImageRoutesOptions) {
+export function imageRoutes({ images, sessions, limiter, publicUrl, trustedProxies }: ImageRoutesOptions) {
   /** Refuses what its headers show to be hopeless, so that it takes no slot of the limit. */
   const checkHeaders = createMiddleware<AppEnv>(async function checkHeaders(c, next) {
     const encoding = c.req.header('Content-Encoding');
@@ -52,7 +54,7 @@ export function imageRoutes({ images, sessions, limiter, publicUrl }: ImageRoute
             images.upload({ owner, source, name, expectedSha256: expected }),
           )
         : await images.upload({ owner, source: body, name: fileName(c), expectedSha256: expected });
-      const origin = publicUrl ?? new URL(c.req.url).origin;
+      const origin = publicUrl ?? requestOrigin(c, trustedProxies);
       const image = imageResponse(record, origin);
       return c.json(image, created ? 201 : 200, { Location: image.url });
     },
@@ -71,6 +73,15 @@ function imageResponse(record: ImageRecord, origin: string): ImageResponse {
     sha256: record.sha256,
     created_at: record.createdAt,
   };
+}
+
+/** The origin that the client has sent its request to, as a trusted proxy tells it or as the request itself does. */
+function requestOrigin(c: Context<AppEnv>, trustedProxies: Network[]): string {
+  const url = new URL(c.req.url);
+  if (!isBehindTrustedProxy(c, trustedProxies)) return url.origin;
+  const protocol = c.req.header('X-Forwarded-Proto') ?? url.protocol.slice(0, -1);
+  const forwarded = `${protocol}://${c.req.header('X-Forwarded-Host') ?? url.host}`;
+  return /^https?:/.test(forwarded) && URL.canParse(forwarded) ? new URL(forwarded).origin : url.origin;
 }
 
 function isMultipart(c: Context): boolean {

@@ -46,5 +46,9 @@ export function userRoutes({ accounts, sessions, limiter }: UserRoutesOptions) {
         })),
       };
       return c.json(users, 200, { 'Cache-Control': 'no-store' });
+    })
+    .delete(paths.user, authenticate(sessions), requireAdmin(), async (c) => {
+      await accounts.remove(c.req.param('name') ?? '', { keepImages: c.req.query('keep_images') === 'true' });
+      return c.body(null, 204);
     });
 }

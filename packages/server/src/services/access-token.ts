@@ -40,11 +40,6 @@ export interface AccessTokenContent {
   expiresAt: number;
 }
 
-/** Imports the key once; hono would import it anew for every token. */
-export function importAccessTokenKey(key: Buffer): Promise<webcrypto.CryptoKey> {
-  return crypto.subtle.importKey('raw', key, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify']);
-}
-
 /** A JWT (RFC 7519), HS256. */
 export function encodeAccessToken(content: AccessTokenContent, key: webcrypto.CryptoKey): Promise<string> {
   const claims: v.InferOutput<typeof claimsSchema> = {
@@ -63,12 +58,13 @@ export function encodeAccessToken(content: AccessTokenContent, key: webcrypto.Cr
 /**
  * Checks shape, algorithm, signature, issuer, audience, every claim and the time.
  *
+ * @param keys those that are good, the likeliest first
  * @param now milliseconds since the epoch
  * @throws AppError `token_invalid`, `token_expired`
  */
 export async function decodeAccessToken(
   token: string,
-  key: webcrypto.CryptoKey,
+  keys: webcrypto.CryptoKey[],
   now: number,
 ): Promise<AccessTokenContent> {
   const invalid = (cause?: unknown) =>
@@ -76,19 +72,7 @@ export async function decodeAccessToken(
       cause,
     });
   if (token.length > MAX_LENGTH || !SHAPE.test(token) || !isCanonical(token)) throw invalid();
-  let payload: unknown;
-  try {
-    // Times are checked below, by the clock that this server was given.
-    payload = await verify(token, key, {
-      alg: 'HS256',
-      exp: false,
-      nbf: false,
-      iat: false,
-      typ: 'JWT',
-    });
-  } catch (error) {
-    throw invalid(error);
-  }
+  const payload = await verifyWithAny(token, keys);
   const parsed = v.safeParse(claimsSchema, payload);
   if (!parsed.success) throw invalid();
   const { sub, sid, jti, gen, iat, exp } = parsed.output;
@@ -97,6 +81,18 @@ export async function decodeAccessToken(
     throw new AppError('token_expired', 'The access token has expired. Refresh it, or log in again.');
   }
   return { userId: sub, sessionId: sid, tokenId: jti, counter: gen, issuedAt: iat, expiresAt: exp };
+}
+
+/** The payload, or null where no key has signed it. Times are left to the clock that this server was given. */
+async function verifyWithAny(token: string, keys: webcrypto.CryptoKey[]): Promise<unknown> {
+  for (const key of keys) {
+    try {
+      return await verify(token, key, { alg: 'HS256', exp: false, nbf: false, iat: false, typ: 'JWT' });
+    } catch {
+      // Signed with another key, or by somebody else.
+    }
+  }
+  return null;
 }
 
 /** Base64url has several spellings of the same bytes where bits are left over; a token has one. */

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { USERNAME_MAX, USERNAME_MIN, USERNAME_PATTERN, type TokensResponse } from '@imgup/shared';
 import { AppError } from '../errors.ts';
-import type { AccountStore, User } from '../ports/account-store.ts';
+import type { AccountStore, Session, User } from '../ports/account-store.ts';
+import type { ImageStore } from '../ports/image-store.ts';
 import type { Passwords } from './passwords.ts';
 import type { Sessions } from './sessions.ts';
 
 interface AccountsOptions {
   store: AccountStore;
+  images: ImageStore;
   passwords: Passwords;
   sessions: Sessions;
   registration: 'open' | 'closed';
@@ -27,7 +29,12 @@ interface LoggedIn {
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
-export function createAccounts({ store, passwords, sessions, registration, now }: AccountsOptions) {
+export function createAccounts({ store, images, passwords, sessions, registration, now }: AccountsOptions) {
+  async function removeImages(userId: string): Promise<void> {
+    await images.deleteOwner(userId);
+    await store.finishRemoval(userId);
+  }
+
   return {
     /**
      * Adds a user and logs them in. The first becomes the administrator, and may register where registration is closed.
@@ -62,6 +69,45 @@ export function createAccounts({ store, passwords, sessions, registration, now }
       // The user may have been deleted while the password was compared.
       if (!(await store.createSession(session))) throw wrongCredentials();
       return { user, tokens: await sessions.issueTokens(session) };
+    },
+
+    /**
+     * Changes a user's password; every session but this one ends.
+     *
+     * @throws AppError `wrong_password`, `password_*`, `server_busy`
+     */
+    async changePassword(
+      { user, session }: { user: User; session: Session },
+      current: string,
+      next: string,
+    ): Promise<void> {
+      await passwords.check(next, user.username);
+      if (!(await passwords.verify(current, user.passwordHash))) {
+        throw new AppError('wrong_password', 'The present password is wrong. Nothing was changed.');
+      }
+      await store.setPassword(user.id, await passwords.hash(next), session.id);
+    },
+
+    /**
+     * Removes a user, their sessions and their pictures, which survives an interruption: see `finishRemovals`.
+     *
+     * @throws AppError `not_found`, `last_admin`
+     */
+    async remove(username: string, { keepImages }: { keepImages: boolean }): Promise<void> {
+      const user = await store.findUserByName(username);
+      const result = user === null ? 'not_found' : await store.deleteUser(user.id, !keepImages);
+      if (user === null || result === 'not_found') {
+        throw new AppError('not_found', `There is no user "${username}". GET /api/users lists them.`);
+      }
+      if (result === 'last_admin') {
+        throw new AppError('last_admin', 'The last administrator cannot be removed.');
+      }
+      if (!keepImages) await removeImages(user.id);
+    },
+
+    /** Removes the pictures of users who were removed when the server was interrupted. */
+    async finishRemovals(): Promise<void> {
+      for (const userId of await store.listRemovals()) await removeImages(userId);
     },
 
     list(): Promise<User[]> {

@@ -10,6 +10,8 @@ interface ImagesOptions {
   store: ImageStore;
   incoming: Incoming;
   measure: (path: string) => Promise<{ width: number; height: number }>;
+  /** Whether the user still exists. */
+  isUser: (userId: string) => Promise<boolean>;
   /** Bytes. */
   maxBytes: number;
   now: () => number;
@@ -27,7 +29,7 @@ export interface Upload {
 
 export type Images = ReturnType<typeof createImages>;
 
-export function createImages({ store, incoming, measure, maxBytes, now }: ImagesOptions) {
+export function createImages({ store, incoming, measure, isUser, maxBytes, now }: ImagesOptions) {
   function tooLarge(): AppError {
     const detail = `The picture is larger than the ${formatBytes(maxBytes)} that this server accepts. Send a smaller one.`;
     return new AppError('image_too_large', detail);
@@ -80,7 +82,13 @@ export function createImages({ store, incoming, measure, maxBytes, now }: Images
           sha256: received.sha256,
           createdAt: new Date(createdAt).toISOString(),
         };
-        return await store.put(record, received.path);
+        const stored = await store.put(record, received.path);
+        // A user who was removed while this arrived keeps nothing, and their other pictures may be gone already.
+        if (stored.created && !(await isUser(owner))) {
+          await store.delete(owner, record.id);
+          throw new AppError('token_revoked', 'This user has been removed.');
+        }
+        return stored;
       } finally {
         await incoming.discard(received.path);
       }

@@ -25,13 +25,13 @@ export function encodeRefreshToken({ sessionId, counter }: RefreshTokenContent, 
 }
 
 /** The content of a token that this server has made, or null for any other text. */
-export function decodeRefreshToken(token: string, key: Buffer): RefreshTokenContent | null {
+export function decodeRefreshToken(token: string, keys: Buffer[]): RefreshTokenContent | null {
   if (!SHAPE.test(token)) return null;
   const bytes = Buffer.from(token, 'base64url');
   // 71 characters hold two bits more than 53 bytes: only one spelling of them is the token.
   if (bytes.length !== BODY_BYTES + MAC_BYTES || bytes.toString('base64url') !== token) return null;
   const body = bytes.subarray(0, BODY_BYTES);
-  if (!timingSafeEqual(mac(body, key), bytes.subarray(BODY_BYTES))) return null;
+  if (!keys.some((key) => timingSafeEqual(mac(body, key), bytes.subarray(BODY_BYTES)))) return null;
   if (body.readUInt8(0) !== VERSION) return null;
   return {
     sessionId: body.toString('hex', 1, 1 + ID_BYTES),

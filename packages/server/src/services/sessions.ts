@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { TokensResponse } from '@imgup/shared';
 import { AppError } from '../errors.ts';
-import type { AccountStore, Authorization, Session, User } from '../ports/account-store.ts';
-import { decodeAccessToken, encodeAccessToken, importAccessTokenKey } from './access-token.ts';
-import type { Keys } from './keys.ts';
+import type { AccountStore, Authorization, Session } from '../ports/account-store.ts';
+import { decodeAccessToken, encodeAccessToken } from './access-token.ts';
+import type { KeyRing } from './key-ring.ts';
 import { decodeRefreshToken, encodeRefreshToken } from './refresh-token.ts';
 
 const SECOND = 1000;
@@ -18,7 +18,7 @@ const REPLAY_GRACE = 30 * SECOND;
 
 interface SessionsOptions {
   store: AccountStore;
-  keys: Keys;
+  keyRing: KeyRing;
   /** Seconds that an access token lives. */
   accessTtl: number;
   /** Milliseconds since the epoch. */
@@ -32,11 +32,12 @@ export interface Authenticated extends Omit<Authorization, 'tokenRevoked'> {
   tokenExpiresAt: number;
 }
 
-export type Sessions = Awaited<ReturnType<typeof createSessions>>;
+export type Sessions = ReturnType<typeof createSessions>;
 
 /** Log-ins and their tokens, as section "Sessions" of ARCHITECTURE.md has them. */
-export async function createSessions({ store, keys, accessTtl, now }: SessionsOptions) {
-  const accessKey = await importAccessTokenKey(keys.accessToken);
+export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptions) {
+  const accessKeys = () => keyRing.all().map((keys) => keys.accessToken);
+  const refreshKeys = () => keyRing.all().map((keys) => keys.refreshToken);
 
   function isOver(session: Session): boolean {
     const at = now();
@@ -54,13 +55,16 @@ export async function createSessions({ store, keys, accessTtl, now }: SessionsOp
         issuedAt,
         expiresAt: issuedAt + accessTtl,
       },
-      accessKey,
+      keyRing.current().accessToken,
     );
     return {
       token_type: 'Bearer',
       access_token: accessToken,
       expires_in: accessTtl,
-      refresh_token: encodeRefreshToken({ sessionId: session.id, counter: session.counter }, keys.refreshToken),
+      refresh_token: encodeRefreshToken(
+        { sessionId: session.id, counter: session.counter },
+        keyRing.current().refreshToken,
+      ),
       refresh_expires_in: Math.floor((sessionExpiresAt(session) - now()) / SECOND),
     };
   }
@@ -99,20 +103,20 @@ export async function createSessions({ store, keys, accessTtl, now }: SessionsOp
      *
      * @throws AppError `invalid_grant`
      */
-    async refresh(token: string): Promise<{ user: User; tokens: TokensResponse }> {
-      const content = decodeRefreshToken(token, keys.refreshToken);
+    async refresh(token: string): Promise<TokensResponse> {
+      const content = decodeRefreshToken(token, refreshKeys());
       if (content === null) throw invalidGrant();
       const { sessionId, counter } = content;
       for (;;) {
         const found = await store.findSession(sessionId);
         if (found === null || isOver(found.session)) throw invalidGrant();
-        const { session, user } = found;
+        const { session } = found;
         if (counter === session.counter) {
           const rotated = await store.rotate(sessionId, counter, now());
           // Null: another request has rotated it meanwhile, and this token is now the replaced one.
-          if (rotated !== null) return { user, tokens: await issueTokens(rotated) };
+          if (rotated !== null) return issueTokens(rotated);
         } else if (counter === session.counter - 1 && isReplayAllowed(session)) {
-          return { user, tokens: await issueTokens(session) };
+          return issueTokens(session);
         } else {
           if (counter < session.counter) await store.endSession(sessionId);
           throw invalidGrant();
@@ -126,7 +130,7 @@ export async function createSessions({ store, keys, accessTtl, now }: SessionsOp
      * @throws AppError `token_invalid`, `token_expired`, `token_revoked`
      */
     async authenticate(token: string): Promise<Authenticated> {
-      const content = await decodeAccessToken(token, accessKey, now());
+      const content = await decodeAccessToken(token, accessKeys(), now());
       const found = await store.findAuthorization(content.sessionId, content.tokenId);
       if (found === null || found.tokenRevoked || isOver(found.session) || found.user.id !== content.userId) {
         throw new AppError('token_revoked', 'This session has ended. Log in again.');
@@ -143,8 +147,30 @@ export async function createSessions({ store, keys, accessTtl, now }: SessionsOp
 
     /** Ends the session of a refresh token, and its access tokens with it. An unknown token is no error (RFC 7009). */
     async revokeRefreshToken(token: string): Promise<void> {
-      const content = decodeRefreshToken(token, keys.refreshToken);
+      const content = decodeRefreshToken(token, refreshKeys());
       if (content !== null) await store.endSession(content.sessionId);
+    },
+
+    /** A user's sessions that have not ended, the latest log-in first. */
+    async list(userId: string): Promise<Session[]> {
+      return (await store.listSessions(userId)).filter((session) => !isOver(session));
+    },
+
+    /**
+     * Ends one session of this user.
+     *
+     * @throws AppError `not_found`, for another user's session too
+     */
+    async end(userId: string, sessionId: string): Promise<void> {
+      const found = await store.findSession(sessionId);
+      if (found?.user.id !== userId || !(await store.endSession(sessionId))) {
+        throw new AppError('not_found', 'You have no such session. GET /api/sessions lists them.');
+      }
+    },
+
+    /** Ends all sessions of this user, or all but one; resolves to how many. */
+    endAll(userId: string, keepSessionId: string | null): Promise<number> {
+      return store.endSessions(userId, keepSessionId);
     },
 
     /** Forgets what has ended. */

@@ -66,6 +66,31 @@ export async function openFilesystemImageStore(folder: string): Promise<ImageSto
       }
     },
 
+    async delete(owner, id) {
+      const record = await head(owner, id);
+      if (record === null) return false;
+      const home = join(folder, owner);
+      const pointer = join(home, 'by-digest', record.sha256);
+      // The pointer may be another picture's: of two uploads of the same bytes at once, one has none.
+      if ((await readIfThere(pointer)) === id) {
+        await rm(pointer, { force: true });
+        await syncFolder(join(home, 'by-digest'));
+      }
+      await rm(recordPath(owner, id), { force: true });
+      await syncFolder(home);
+      await rm(join(home, `${id}.${record.extension}`), { force: true });
+      await syncFolder(home);
+      return true;
+    },
+
+    async deleteOwner(owner) {
+      if (!SAFE_ID.test(owner)) return;
+      const home = join(folder, owner);
+      if (!(await exists(home))) return;
+      await rm(home, { recursive: true, force: true });
+      await syncFolder(folder);
+    },
+
     async get(owner, id) {
       const record = await head(owner, id);
       if (record === null) return null;

@@ -1,63 +1,130 @@
-import { randomBytes } from 'node:crypto';
-import { link, open, readFile, rm } from 'node:fs/promises';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { StartError } from '../../errors.ts';
 import { syncFolder } from './sync-folder.ts';
 
-/** Length of the secret that every key is derived from, in bytes. */
-export const SECRET_BYTES = 32;
+/** Length of a secret that keys are derived from, in bytes. */
+const SECRET_BYTES = 32;
 
-/**
- * Reads the server's secret (64 hex digits), and makes it at the first start, with mode 0600.
- *
- * @throws StartError `data_unreadable` where the file is not such a secret: a wrong one would end every session
- */
-export async function openSecretFile(path: string): Promise<Buffer> {
-  const found = await readSecret(path);
-  if (found !== null) return found;
-  const secret = randomBytes(SECRET_BYTES);
-  const draft = `${path}.${process.pid}.next`;
-  try {
-    const file = await open(draft, 'w', 0o600);
-    try {
-      await file.writeFile(`${secret.toString('hex')}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    // A link, unlike a rename, never replaces a secret that another process has made meanwhile.
-    await link(draft, path);
-    await syncFolder(dirname(path));
-    return secret;
-  } catch (error) {
-    const other = await readSecret(path);
-    if (other !== null) return other;
-    throw new StartError('data_unreadable', `${path} cannot be made: ${(error as Error).message}`, {
-      cause: error,
-    });
-  } finally {
-    await rm(draft, { force: true });
-  }
+/** No token outlives its session, and no session this; then a retired secret is forgotten. In milliseconds. */
+const RETIRED_LIFETIME = 90 * 24 * 60 * 60 * 1000;
+
+/** The server's secrets, the current one first. */
+export type Secrets = [Buffer, ...Buffer[]];
+
+interface StoredSecret {
+  secret: Buffer;
+  /** When it was replaced by a newer one; null for the current one. */
+  retiredAt: number | null;
 }
 
-async function readSecret(path: string): Promise<Buffer | null> {
+/**
+ * Reads the secret file, and makes it at the first start, with mode 0600. A line is 64 hex digits; those that have
+ * been replaced follow with the time of that.
+ *
+ * @throws StartError where the file is not such a one: a wrong secret would end every session
+ */
+export async function openSecretFile(path: string, now: number): Promise<Secrets> {
+  const found = await readSecretFile(path);
+  if (found !== null) return stillGood(found, now);
+  const secret = randomBytes(SECRET_BYTES);
+  // A link, unlike a rename, never replaces a secret that another process has made meanwhile.
+  await writeSecretFile(path, [{ secret, retiredAt: null }], link).catch(async (error: unknown) => {
+    if ((await readSecretFile(path)) !== null) return;
+    throw new StartError('data_unreadable', `${path} cannot be made: ${(error as Error).message}`, { cause: error });
+  });
+  return stillGood((await readSecretFile(path)) ?? [{ secret, retiredAt: null }], now);
+}
+
+/**
+ * Puts a new secret before the present ones. Tokens made with those stay good for as long as they would have been.
+ *
+ * @param forgetOld ends every session instead: for a secret that others have seen
+ * @throws StartError where there is no secret file yet, or it cannot be written
+ */
+export async function rotateSecretFile(path: string, { now, forgetOld }: { now: number; forgetOld: boolean }) {
+  const found = await readSecretFile(path);
+  if (found === null) {
+    throw new StartError('data_unreadable', `There is no ${path}: name the server's data folder with --data.`);
+  }
+  const older = found
+    .map(({ secret, retiredAt }) => ({ secret, retiredAt: retiredAt ?? now }))
+    .filter(({ retiredAt }) => !forgetOld && retiredAt + RETIRED_LIFETIME > now);
+  await writeSecretFile(path, [{ secret: randomBytes(SECRET_BYTES), retiredAt: null }, ...older], rename);
+}
+
+/**
+ * Reads secrets from a variable: hex, the current one first, with commas between.
+ *
+ * @throws StartError `config_invalid`, naming the variable
+ */
+export function parseSecrets(text: string, variable: string): Secrets {
+  const [current, ...older] = text.split(',').map((part) => {
+    const secret = parseHex(part.trim());
+    if (secret !== null) return secret;
+    throw new StartError('config_invalid', `${variable} must hold 64 hex digits: \`openssl rand -hex 32\` makes them.`);
+  });
+  if (current === undefined) throw new StartError('config_invalid', `${variable} is empty.`);
+  return [current, ...older];
+}
+
+function stillGood(stored: StoredSecret[], now: number): Secrets {
+  const [current, ...older] = stored;
+  if (current === undefined) throw new Error('a secret file without a secret was read');
+  return [
+    current.secret,
+    ...older
+      .filter(({ retiredAt }) => retiredAt !== null && retiredAt + RETIRED_LIFETIME > now)
+      .map(({ secret }) => secret),
+  ];
+}
+
+async function readSecretFile(path: string): Promise<StoredSecret[] | null> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new StartError('data_unreadable', `${path} cannot be read: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new StartError('data_unreadable', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
-  return parseSecret(text, path);
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [hex = '', retired] = line.split(' ');
+      const secret = parseHex(hex);
+      const retiredAt = retired === undefined ? null : Date.parse(retired);
+      if (secret !== null && !Number.isNaN(retiredAt)) return { secret, retiredAt };
+      const message = `${path} is damaged and has been left as it is: restore it, or remove it to end every session.`;
+      throw new StartError('data_unreadable', message);
+    });
 }
 
-/** @param source what the secret is read from, for the error: a path or a variable */
-export function parseSecret(text: string, source: string): Buffer {
-  const hex = text.trim();
-  if (!/^[0-9a-f]{64}$/i.test(hex)) {
-    throw new StartError('config_invalid', `${source} must hold 64 hex digits (openssl rand -hex 32).`);
+function parseHex(text: string): Buffer | null {
+  return /^[0-9a-f]{64}$/i.test(text) ? Buffer.from(text, 'hex') : null;
+}
+
+async function writeSecretFile(
+  path: string,
+  stored: StoredSecret[],
+  place: (from: string, to: string) => Promise<void>,
+): Promise<void> {
+  const lines = stored.map(({ secret, retiredAt }) =>
+    retiredAt === null ? secret.toString('hex') : `${secret.toString('hex')} ${new Date(retiredAt).toISOString()}`,
+  );
+  const draft = `${path}.${randomUUID()}`;
+  try {
+    const file = await open(draft, 'wx', 0o600);
+    try {
+      await file.writeFile(`${lines.join('\n')}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await place(draft, path);
+    await syncFolder(dirname(path));
+  } finally {
+    await rm(draft, { force: true });
   }
-  return Buffer.from(hex, 'hex');
 }

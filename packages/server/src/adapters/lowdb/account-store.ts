@@ -13,7 +13,11 @@ interface Database {
   sessions: Record<string, Session>;
   /** Access token id -> when the revocation may be forgotten. */
   revoked: Record<string, number>;
+  /** Ids of removed users whose pictures have yet to be removed. */
+  removals: Record<string, true>;
 }
+
+const EMPTY: Database = { format: FORMAT, users: {}, sessions: {}, revoked: {}, removals: {} };
 
 /**
  * Accounts in one JSON file, held in memory. Records are keyed by ids that the server makes, never by a name from
@@ -22,12 +26,7 @@ interface Database {
  * @param path db.json; made at the first change
  */
 export async function openLowdbAccountStore(path: string): Promise<AccountStore> {
-  const db = new Low<Database>(createDurableJsonFile(path), {
-    format: FORMAT,
-    users: {},
-    sessions: {},
-    revoked: {},
-  });
+  const db = new Low<Database>(createDurableJsonFile(path), EMPTY);
   await db.read();
   if (db.data.format !== FORMAT) {
     const message = `${path} has format ${db.data.format}, and this imgup reads format ${FORMAT}: use a newer imgup.`;
@@ -38,14 +37,15 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
     users: withoutPrototype(db.data.users),
     sessions: withoutPrototype(db.data.sessions),
     revoked: withoutPrototype(db.data.revoked),
+    removals: withoutPrototype(db.data.removals),
   };
   db.data = data;
 
   const idsByName = new Map(Object.values(data.users).map((user) => [nameKey(user.username), user.id]));
   const { commit, settled } = createGroupCommit(() => db.write());
 
-  /** Replaces, adds (`before` undefined) or removes (`after` undefined) one record in memory; returns the way back. */
-  function set<T>(records: Record<string, T>, id: string, after: T | undefined): () => void {
+  /** Replaces, adds, or removes (`after` undefined) one record in memory; returns the way back. */
+  function set<T>(records: Record<string, T>, id: string, after: T | undefined): Undo {
     const before = records[id];
     const assign = (value: T | undefined) => {
       if (value === undefined) delete records[id];
@@ -55,6 +55,14 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
     return () => {
       assign(before);
     };
+  }
+
+  function sessionsOf(userId: string): Session[] {
+    return Object.values(data.sessions).filter((session) => session.userId === userId);
+  }
+
+  function removeSessions(sessions: Session[]): Undo[] {
+    return sessions.map((session) => set(data.sessions, session.id, undefined));
   }
 
   return {
@@ -73,6 +81,8 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       return user;
     },
 
+    findUser: (userId) => Promise.resolve(data.users[userId] ?? null),
+
     findUserByName(username) {
       const id = idsByName.get(nameKey(username));
       return Promise.resolve(id === undefined ? null : (data.users[id] ?? null));
@@ -80,6 +90,35 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
 
     listUsers() {
       return Promise.resolve(Object.values(data.users).toSorted((a, b) => a.createdAt - b.createdAt));
+    },
+
+    async setPassword(userId, passwordHash, keepSessionId) {
+      const user = data.users[userId];
+      if (user === undefined) return false;
+      const others = sessionsOf(userId).filter((session) => session.id !== keepSessionId);
+      const ended = removeSessions(others);
+      await commit(all([...ended, set(data.users, userId, { ...user, passwordHash })]));
+      return true;
+    },
+
+    async deleteUser(userId, removeImages) {
+      const user = data.users[userId];
+      if (user === undefined) return 'not_found';
+      const isAdmin = ({ role }: User) => role === 'admin';
+      if (isAdmin(user) && Object.values(data.users).filter(isAdmin).length === 1) return 'last_admin';
+      const key = nameKey(user.username);
+      const undos = [...removeSessions(sessionsOf(userId)), set(data.users, userId, undefined)];
+      if (removeImages) undos.push(set(data.removals, userId, true));
+      idsByName.delete(key);
+      undos.push(() => idsByName.set(key, userId));
+      await commit(all(undos));
+      return 'deleted';
+    },
+
+    listRemovals: () => Promise.resolve(Object.keys(data.removals)),
+
+    async finishRemoval(userId) {
+      await commit(set(data.removals, userId, undefined));
     },
 
     async createSession(session) {
@@ -122,6 +161,16 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       data.sessions[sessionId] = { ...session, seenAt: at, lastUsedAt: at };
     },
 
+    listSessions(userId) {
+      return Promise.resolve(sessionsOf(userId).toSorted((a, b) => b.createdAt - a.createdAt));
+    },
+
+    async endSessions(userId, keepSessionId) {
+      const ended = removeSessions(sessionsOf(userId).filter((session) => session.id !== keepSessionId));
+      if (ended.length > 0) await commit(all(ended));
+      return ended.length;
+    },
+
     async endSession(sessionId) {
       if (data.sessions[sessionId] === undefined) return false;
       await commit(set(data.sessions, sessionId, undefined));
@@ -133,18 +182,12 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
     },
 
     async sweep(now, idleSince, createdBefore) {
-      const undos = [
-        ...Object.entries(data.revoked)
-          .filter(([, expiresAt]) => expiresAt <= now)
-          .map(([id]) => set(data.revoked, id, undefined)),
-        ...Object.values(data.sessions)
-          .filter((session) => session.lastUsedAt < idleSince || session.createdAt < createdBefore)
-          .map((session) => set(data.sessions, session.id, undefined)),
-      ];
-      if (undos.length === 0) return;
-      await commit(() => {
-        for (const undo of undos) undo();
-      });
+      const over = Object.values(data.sessions).filter(
+        (session) => session.lastUsedAt < idleSince || session.createdAt < createdBefore,
+      );
+      const forgotten = Object.entries(data.revoked).filter(([, expiresAt]) => expiresAt <= now);
+      const undos = [...removeSessions(over), ...forgotten.map(([id]) => set(data.revoked, id, undefined))];
+      if (undos.length > 0) await commit(all(undos));
     },
 
     close: settled,
@@ -154,6 +197,14 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
 /** Ids from outside (a claim of a token) are looked up in these, and "constructor" must find nothing. */
 function withoutPrototype<T>(records: Record<string, T>): Record<string, T> {
   return Object.assign(Object.create(null) as Record<string, T>, records);
+}
+
+type Undo = () => void;
+
+function all(undos: Undo[]): Undo {
+  return () => {
+    for (const undo of undos) undo();
+  };
 }
 
 function nameKey(username: string): string {

@@ -1,0 +1,236 @@
+import { describe, expect, test } from 'vitest';
+import { TransportError, type TransportRequest } from '../src/api/transport.ts';
+import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
+import { SERVICE } from '../src/credentials/credential-store.ts';
+import { createMemoryStore } from '../src/credentials/memory.ts';
+import { bodyOf, connectionCut, openWorld, PASSWORD, SERVER, type World } from './world.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+function pass(world: World, ms: number): void {
+  world.clock.server += ms;
+  world.clock.local += ms;
+}
+
+const isRefresh = ({ url }: TransportRequest) => url.pathname === '/api/token/refresh';
+
+describe('before a call', () => {
+  test('a token with a minute left is used as it is', async () => {
+    const world = await openWorld();
+    await world.register();
+    pass(world, 9 * MINUTE);
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+    expect(world.asked()).toEqual(['GET /api/me']);
+  });
+
+  test('a token with less left is replaced, and the new one stored', async () => {
+    const world = await openWorld();
+    await world.register();
+    const before = await world.record();
+    pass(world, 9 * MINUTE + 1_000);
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+    expect(world.asked()).toEqual(['POST /api/token/refresh', 'GET /api/me']);
+    const after = await world.record();
+    expect(after?.access_token).not.toBe(before?.access_token);
+    expect(after?.access_expires).toBe(world.clock.server + 10 * MINUTE);
+    await world.imgup(['whoami']);
+    expect(world.asked()).toEqual(['GET /api/me']);
+  });
+
+  test.each([
+    ['two hours behind', -2 * HOUR],
+    ['two hours ahead', 2 * HOUR],
+  ])('a clock that is %s neither refreshes each time nor misses the expiry', async (_what, off) => {
+    const world = await openWorld();
+    world.clock.local += off;
+    await world.register();
+    await world.imgup(['whoami']);
+    expect(world.asked()).toEqual(['GET /api/me']);
+    pass(world, 9 * MINUTE + 1_000);
+    await world.imgup(['whoami']);
+    await world.imgup(['whoami']);
+    expect(world.asked()).toEqual(['POST /api/token/refresh', 'GET /api/me', 'GET /api/me']);
+  });
+
+  test('what another process has stored meanwhile is adopted', async () => {
+    const world = await openWorld();
+    await world.register();
+    pass(world, 9 * MINUTE + 1_000);
+    const outcomes = await Promise.all(Array.from({ length: 10 }, () => world.imgup(['whoami'])));
+    expect(outcomes.map(({ code }) => code)).toEqual(Array.from({ length: 10 }, () => 0));
+    expect(world.requests.filter(isRefresh)).toHaveLength(1);
+  });
+});
+
+describe('a token that the server refuses', () => {
+  test('is replaced, and the call repeated once', async () => {
+    const world = await openWorld();
+    await world.register();
+    world.clock.server += HOUR;
+    expect(await world.imgup(['upload', await world.picture()])).toMatchObject({ code: 0 });
+    expect(world.asked()).toEqual(['POST /api/images', 'POST /api/token/refresh', 'POST /api/images']);
+  });
+
+  test('is not replaced again and again', async () => {
+    const world = await openWorld();
+    await world.register();
+    world.network.way = async (request, next) => {
+      const refused = { ...request, headers: { ...request.headers, authorization: 'Bearer a.b.c' } };
+      return next(isRefresh(request) ? request : refused);
+    };
+    const outcome = await world.imgup(['whoami']);
+    expect(outcome).toMatchObject({ code: 4, stderr: expect.stringContaining('run `imgup login`') });
+    expect(world.asked()).toEqual(['GET /api/me', 'POST /api/token/refresh', 'GET /api/me']);
+  });
+
+  test('gives way to a newer one in the store, without a refresh', async () => {
+    const world = await openWorld();
+    await world.register();
+    const newer = await world.record();
+    const account = `${SERVER}|ada`;
+    await world.credentials.setPassword(SERVICE, account, JSON.stringify({ ...newer, access_token: 'a.b.c' }));
+    world.network.way = async (request, next) => {
+      if (request.headers['authorization'] === 'Bearer a.b.c') {
+        await world.credentials.setPassword(SERVICE, account, JSON.stringify(newer));
+      }
+      return next(request);
+    };
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+    expect(world.asked()).toEqual(['GET /api/me', 'GET /api/me']);
+  });
+});
+
+describe('a refresh that fails', () => {
+  test.each([
+    ['a network fault', 7, (request: TransportRequest) => Promise.reject(connectionCut(request))],
+    ['a time-out', 7, ({ url }: TransportRequest) => Promise.reject(new TransportError('timeout', url.origin, 'late'))],
+    ['503 of the server', 1, () => problem(503, 'server_busy')],
+    ['502 of a proxy', 7, async () => ({ status: 502, headers: { 'content-type': 'text/html' }, body: bodyOf('<p>') })],
+    ['429', 1, () => problem(429, 'refresh_limit_reached')],
+    ['an answer that is none', 1, async () => ({ status: 200, headers: {}, body: bodyOf('{}') })],
+  ])('for %s deletes nothing', async (_what, code, answer) => {
+    const world = await openWorld();
+    await world.register();
+    const before = await world.record();
+    pass(world, HOUR);
+    world.network.way = (request, next) => (isRefresh(request) ? answer(request) : next(request));
+    expect(await world.imgup(['whoami'])).toMatchObject({ code, stdout: '' });
+    expect(await world.record()).toEqual(before);
+    world.network.way = (request, next) => next(request);
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+  });
+
+  test('because the session has ended deletes the record, and says how to go on', async () => {
+    const world = await openWorld();
+    await world.register();
+    pass(world, 31 * 24 * HOUR);
+    expect(await world.imgup(['whoami'])).toEqual({
+      code: 4,
+      stdout: '',
+      stderr: `imgup: Your session at ${SERVER} has ended; run \`imgup login\`.\n`,
+    });
+    expect(await world.record()).toBeNull();
+  });
+
+  test('for a record that has been replaced meanwhile leaves the new one, and uses it', async () => {
+    const world = await openWorld();
+    await world.register();
+    const ended = await world.record();
+    await world.imgup(['login', '--username', 'ada', '--password-stdin'], { stdin: PASSWORD });
+    const current = await world.record();
+    const account = `${SERVER}|ada`;
+    await world.credentials.setPassword(SERVICE, account, JSON.stringify({ ...ended, access_expires: 0 }));
+    world.network.way = async (request, next) => {
+      if (isRefresh(request)) await world.credentials.setPassword(SERVICE, account, JSON.stringify(current));
+      return next(request);
+    };
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+    expect(await world.record()).toEqual(current);
+  });
+
+  test('to be stored does not use the new token, so that the old one still works', async () => {
+    const store = createMemoryStore();
+    let full = false;
+    const setPassword: typeof store.setPassword = (...args) =>
+      full
+        ? Promise.reject(new CredentialStoreError('write-refused', 'The keychain is full', 'empty it'))
+        : store.setPassword(...args);
+    const world = await openWorld({ credentials: { ...store, setPassword } });
+    await world.register();
+    pass(world, HOUR);
+    full = true;
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 1, stderr: 'imgup: The keychain is full; empty it.\n' });
+    expect(world.asked()).toEqual(['POST /api/token/refresh']);
+    full = false;
+    pass(world, HOUR);
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+  });
+});
+
+describe('logging out while another process refreshes', () => {
+  test('waits for the refresh, and leaves nothing behind', async () => {
+    const world = await openWorld();
+    await world.register();
+    pass(world, HOUR);
+    let loggingOut: ReturnType<World['imgup']> | undefined;
+    world.network.way = (request, next) => {
+      if (isRefresh(request)) loggingOut = world.imgup(['logout']);
+      return next(request);
+    };
+    await world.imgup(['whoami']);
+    expect(await loggingOut).toMatchObject({ code: 0 });
+    expect(await world.record()).toBeNull();
+  });
+
+  test('does not bring the record back, even where the lock was stepped over', async () => {
+    const world = await openWorld();
+    await world.register();
+    pass(world, HOUR);
+    world.network.way = async (request, next) => {
+      const answer = await next(request);
+      if (isRefresh(request)) await world.credentials.deletePassword(SERVICE, `${SERVER}|ada`);
+      return answer;
+    };
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 4 });
+    expect(await world.record()).toBeNull();
+  });
+});
+
+describe('IMGUP_TOKEN', () => {
+  test('overrides what is stored, and is not stored', async () => {
+    const world = await openWorld();
+    await world.register('ada');
+    const token = (await world.record('ada'))?.access_token;
+    await world.imgup(['logout']);
+    await world.register('bob');
+    await world.imgup(['login', '--username', 'ada', '--password-stdin'], { stdin: PASSWORD });
+    const adas = (await world.record('ada'))?.access_token;
+    await world.imgup(['login', '--username', 'bob', '--password-stdin'], { stdin: PASSWORD });
+    const { code, stdout } = await world.imgup(['whoami', '--json'], { env: { IMGUP_TOKEN: adas } });
+    expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 0, username: 'ada', credential_store: 'environment' });
+    const stored = await world.credentials.findCredentials(SERVICE);
+    expect(stored.map(({ account }) => account).toSorted()).toEqual([`${SERVER}|ada`, `${SERVER}|bob`]);
+    expect(token).toBeDefined();
+  });
+
+  test('is named where the server refuses it, and the stored log-in stays', async () => {
+    const world = await openWorld();
+    await world.register();
+    const outcome = await world.imgup(['whoami'], { env: { IMGUP_TOKEN: 'a.b.c' } });
+    expect(outcome).toMatchObject({ code: 4, stderr: expect.stringContaining('IMGUP_TOKEN (it is not valid)') });
+    expect(world.asked()).toEqual(['GET /api/me']);
+    expect(await world.record()).not.toBeNull();
+  });
+
+  test('that no header could carry is wrong usage, and not repeated', async () => {
+    const world = await openWorld();
+    const outcome = await world.imgup(['whoami'], { env: { IMGUP_TOKEN: 'a b\nc' } });
+    expect(outcome).toMatchObject({ code: 2, stderr: expect.not.stringContaining('a b') });
+  });
+});
+
+async function problem(status: number, code: string) {
+  const body = JSON.stringify({ type: 'urn:x', title: 'x', status, detail: 'Later.', code });
+  return { status, headers: { 'content-type': 'application/problem+json' }, body: bodyOf(body) };
+}
