@@ -2,30 +2,33 @@
 // Needs nothing but Node and npm: pnpm is reached through npx.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const packages = readdirSync(`${root}packages`).map((name) => `packages/${name}/`);
 const marker = `${root}node_modules/.imgup-setup`;
-const inputs = [
-  'pnpm-lock.yaml',
-  'pnpm-workspace.yaml',
-  'package.json',
-  ...['cli', 'server', 'shared'].map((name) => `packages/${name}/package.json`),
-];
 
-const hash = createHash('sha256').update(process.version);
-for (const path of inputs) hash.update(readFileSync(root + path));
+const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch}`);
+for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...['', ...packages].map((at) => `${at}package.json`)]) {
+  hash.update(readFileSync(root + file));
+}
 const wanted = hash.digest('hex');
 
-if (!existsSync(marker) || readFileSync(marker, 'utf8') !== wanted) {
+const installed =
+  packages.every((at) => existsSync(`${root}${at}node_modules`)) &&
+  existsSync(marker) &&
+  readFileSync(marker, 'utf8') === wanted;
+
+if (!installed) {
   const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
-  const npx = process.platform === 'win32' ? 'npx.cmd' : 'npx';
-  const install = ['--yes', packageManager, 'install', '--frozen-lockfile'];
-  const { status } = spawnSync(npx, install, {
+  const { status } = spawnSync('npx', ['--yes', packageManager, 'install', '--frozen-lockfile'], {
     cwd: root,
     // stdout belongs to the command that the person typed.
     stdio: ['ignore', 2, 2],
+    // Without a terminal pnpm would otherwise refuse to replace a node_modules that another version has made.
+    env: { ...process.env, CI: 'true', npm_config_update_notifier: 'false' },
+    // npx is a batch file on Windows.
     shell: process.platform === 'win32',
   });
   if (status !== 0) {

@@ -1,0 +1,92 @@
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { build } from 'esbuild';
+import { thirdPartyLicences } from './third-party-licences.js';
+
+/**
+ * Bundles the CLI, the server that it embeds, and all their JavaScript dependencies into `packages/cli/dist`, so that
+ * what a person installs is one package and the few that are native or large.
+ *
+ * Every file lands directly in dist: the sources find `./keychain-child.js`, `./password-worker.js` and
+ * `../package.json` by their own URL, in whichever chunk they end up.
+ *
+ * @param {string} root the workspace's folder
+ */
+export async function bundleCli(root) {
+  const cli = join(root, 'packages', 'cli');
+  const dist = join(cli, 'dist');
+  const { dependencies } = JSON.parse(await readFile(join(cli, 'package.json'), 'utf8'));
+
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: [
+      'packages/cli/src/main.ts',
+      'packages/cli/src/credentials/keychain-child.js',
+      'packages/server/src/services/password-worker.js',
+    ],
+    entryNames: '[name]',
+    chunkNames: '[name]-[hash]',
+    outdir: dist,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    conditions: ['imgup-source'],
+    mainFields: ['module', 'main'],
+    external: Object.keys(dependencies),
+    // What CommonJS modules expect, and an ES module does not have.
+    define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname' },
+    banner: { js: REQUIRE },
+    // Not minified: a stack trace from someone's machine should say where and what.
+    metafile: true,
+    write: false,
+    logLevel: 'warning',
+  });
+
+  refuseDynamicCommonJs(metafile);
+  const licences = await thirdPartyLicences(root, Object.keys(metafile.inputs));
+  const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), Buffer.from(contents)]));
+  files.set('LICENSES.txt', Buffer.from(licences));
+  await mkdir(dist, { recursive: true });
+  for (const [name, contents] of files) await replaceIfChanged(join(dist, name), contents);
+  await chmod(join(dist, 'main.js'), 0o755);
+
+  // Chunks of earlier builds, which would otherwise be packed with this one's.
+  for (const entry of await readdir(dist, { withFileTypes: true })) {
+    if (entry.isFile() && !files.has(entry.name)) await rm(join(dist, entry.name));
+  }
+}
+
+/**
+ * What `await import()` gives of a CommonJS module has its names in Node, and only a `default` in a bundle: the sources'
+ * tests would pass, and the built CLI fail.
+ *
+ * @param {import('esbuild').Metafile} metafile
+ */
+function refuseDynamicCommonJs({ inputs }) {
+  for (const [importer, { imports }] of Object.entries(inputs)) {
+    const wrong = imports.find(({ kind, path }) => kind === 'dynamic-import' && inputs[path]?.format === 'cjs');
+    if (wrong)
+      throw new Error(`${importer} imports ${wrong.path} dynamically, which is CommonJS and cannot be bundled so.`);
+  }
+}
+
+const REQUIRE = [
+  "import { createRequire as createBundleRequire } from 'node:module';",
+  'const require = createBundleRequire(import.meta.url);',
+].join('\n');
+
+/**
+ * Replaces a file as a whole, so that an imgup which starts meanwhile never reads half of it.
+ *
+ * @param {string} path
+ * @param {Buffer} contents
+ */
+async function replaceIfChanged(path, contents) {
+  const before = await readFile(path).catch(() => null);
+  if (before?.equals(contents)) return;
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  await writeFile(temporary, contents, { mode: basename(path) === 'main.js' ? 0o755 : 0o644 });
+  await rename(temporary, path);
+}
