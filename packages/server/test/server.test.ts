@@ -140,6 +140,17 @@ describe('what is not HTTP', () => {
   });
 });
 
+test('two Authorization headers are refused, the same token twice as well', async () => {
+  const { url, port } = await start();
+  const { access_token } = await register(url);
+  const header = `Authorization: Bearer ${access_token}\r\n`;
+  const get = (headers: string) => raw(port, `GET /api/me HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${headers}\r\n`);
+  expect(await get(header)).toContain('HTTP/1.1 200 ');
+  expect(await get(header + header)).toContain('HTTP/1.1 401 ');
+  expect(await get(`Authorization: Bearer x\r\n${header}`)).toContain('HTTP/1.1 401 ');
+  expect(await get(`${header}Authorization: Bearer x\r\n`)).toContain('HTTP/1.1 401 ');
+});
+
 describe('starting', () => {
   test('a second server on the same folder is refused, and names the first', async () => {
     const { data } = await start();
