@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { build } from 'esbuild';
+import { readManifest } from './read-manifest.js';
 import { thirdPartyLicences } from './third-party-licences.js';
 
 /**
@@ -15,7 +16,7 @@ import { thirdPartyLicences } from './third-party-licences.js';
 export async function bundleCli(root) {
   const cli = join(root, 'packages', 'cli');
   const dist = join(cli, 'dist');
-  const { dependencies } = JSON.parse(await readFile(join(cli, 'package.json'), 'utf8'));
+  const { dependencies = {} } = readManifest(join(cli, 'package.json'));
 
   const { outputFiles, metafile } = await build({
     absWorkingDir: root,

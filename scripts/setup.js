@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { readManifest } from './read-manifest.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const packages = readdirSync(`${root}packages`).map((name) => `packages/${name}/`);
@@ -21,7 +22,7 @@ const installed =
   readFileSync(marker, 'utf8') === wanted;
 
 if (!installed) {
-  const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+  const { packageManager = 'pnpm' } = readManifest(`${root}package.json`);
   const { status } = spawnSync('npx', ['--yes', packageManager, 'install', '--frozen-lockfile'], {
     cwd: root,
     // stdout belongs to the command that the person typed.

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
+import { readManifest } from './read-manifest.js';
 
 /**
  * The licences of every package that a bundle contains, which those licences ask to be passed on with it.
@@ -27,7 +28,7 @@ function packageFolder(input) {
 
 /** @param {string} folder */
 async function licenceOf(folder) {
-  const { name, version, license, author } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+  const { name, version, license, author } = readManifest(join(folder, 'package.json'));
   const file = (await readdir(folder)).find((entry) => /^licen[cs]e(\.(md|txt))?$/i.test(entry));
   const by = typeof author === 'string' ? author : author?.name;
   const text =
