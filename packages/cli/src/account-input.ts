@@ -29,7 +29,8 @@ export async function readAccountInput(
 }
 
 async function askUsername(color: boolean, context: Context): Promise<string> {
-  if (!context.io.interactive) throw usageError('There is no terminal to ask for the name on; give it with --username.');
+  if (!context.io.interactive)
+    throw usageError('There is no terminal to ask for the name on; give it with --username.');
   const prompt = await context.prompt(color);
   return prompt.username((answer) => sentence(usernameProblem(answer)));
 }

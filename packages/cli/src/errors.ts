@@ -126,10 +126,7 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
     case 'token_revoked':
       return [EXIT.session, `${origin} no longer accepts your session; run \`${loginCommand(origin)}\`.`];
     case 'wrong_credentials':
-      return [
-        EXIT.session,
-        'The name or the password is wrong; try again, or make an account with `imgup register`.',
-      ];
+      return [EXIT.session, 'The name or the password is wrong; try again, or make an account with `imgup register`.'];
     case 'admin_only':
       return [EXIT.failed, `Only an administrator of ${origin} may do this; ask one, or choose with --account.`];
     case 'wrong_password':

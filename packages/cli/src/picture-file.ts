@@ -68,8 +68,13 @@ function fileFailure(path: string, error: unknown): CliError {
         cause: error,
       });
     default:
-      return new CliError('file_unreadable', EXIT.failed, `${path} cannot be read (${String(code ?? error)}); check it.`, {
-        cause: error,
-      });
+      return new CliError(
+        'file_unreadable',
+        EXIT.failed,
+        `${path} cannot be read (${String(code ?? error)}); check it.`,
+        {
+          cause: error,
+        },
+      );
   }
 }

@@ -69,7 +69,9 @@ export function createProgram(context: Context): Command {
 
   withAccountOptions(program.command('register'))
     .summary('make an account')
-    .description('Makes an account at a server, and logs in with it. The first account of a server is its administrator.')
+    .description(
+      'Makes an account at a server, and logs in with it. The first account of a server is its administrator.',
+    )
     .addHelpText(
       'after',
       examples(

@@ -69,7 +69,11 @@ export function createClient({
   async function call(
     method: TransportRequest['method'],
     path: string,
-    options: { headers?: Record<string, string>; body?: TransportRequest['body']; signal?: AbortSignal | undefined } = {},
+    options: {
+      headers?: Record<string, string>;
+      body?: TransportRequest['body'];
+      signal?: AbortSignal | undefined;
+    } = {},
   ): Promise<Answer> {
     const request: TransportRequest = {
       method,

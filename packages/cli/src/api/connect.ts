@@ -50,8 +50,7 @@ export async function chooseStored(context: Context, options: GlobalOptions, ori
   const wanted = options.account ?? remembered;
   if (wanted === undefined) throw notLoggedIn(origin);
   const credentials = await context.credentials();
-  const user =
-    wanted === remembered ? wanted : ((await findStoredUser(credentials, origin, wanted)) ?? wanted);
+  const user = wanted === remembered ? wanted : ((await findStoredUser(credentials, origin, wanted)) ?? wanted);
   return createSessionStore({ credentials, folder: context.config().folder, origin, user });
 }
 

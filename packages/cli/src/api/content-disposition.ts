@@ -14,7 +14,9 @@ function extendedValue(name: string): string {
   let value = '';
   for (const byte of Buffer.from(name, 'utf8')) {
     const character = String.fromCharCode(byte);
-    value += /[A-Za-z0-9!#$&+.^_`|~-]/.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    value += /[A-Za-z0-9!#$&+.^_`|~-]/.test(character)
+      ? character
+      : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return value;
 }

@@ -108,6 +108,7 @@ async function sendStream(
   { expect, answered }: { expect: boolean; answered: () => boolean },
 ): Promise<void> {
   if (expect) await permission(outgoing);
+  if (answered() || outgoing.destroyed) return;
   let sent = 0;
   for await (const chunk of body.stream()) {
     // The turn of the event loop lets an early answer be read before a write to a closed connection fails and hides it.

@@ -13,7 +13,9 @@ export function parseOrigin(address: string, source: string): string {
     throw usageError(`"${address}" in ${source} is not the address of a server; ${example}.`);
   }
   if (url.username !== '' || url.password !== '') {
-    throw usageError(`The address in ${source} must not hold a name or a password; ${example}, and run \`imgup login\`.`);
+    throw usageError(
+      `The address in ${source} must not hold a name or a password; ${example}, and run \`imgup login\`.`,
+    );
   }
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
     throw usageError(`The address in ${source} must end after the host and the port; ${example}.`);
@@ -32,5 +34,10 @@ export function requirePrivateWay(origin: string, insecureHttp: boolean): void {
 
 /** Whether a host, as `URL.hostname` writes it, is this machine. */
 export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+  return (
+    hostname === 'localhost' ||
+    hostname.endsWith('.localhost') ||
+    hostname === '[::1]' ||
+    /^127(\.\d+){3}$/.test(hostname)
+  );
 }

@@ -46,7 +46,11 @@ export function createSessionStore({
 }
 
 /** The name as it was stored, for one that a person has typed in other capitals; null where there is none. */
-export async function findStoredUser(credentials: CredentialStore, origin: string, name: string): Promise<string | null> {
+export async function findStoredUser(
+  credentials: CredentialStore,
+  origin: string,
+  name: string,
+): Promise<string | null> {
   const wanted = `${origin}|${name}`.toLowerCase();
   const stored = await credentials.findCredentials(SERVICE);
   const found = stored.find(({ account }) => account.toLowerCase() === wanted);

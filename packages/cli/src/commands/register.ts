@@ -7,5 +7,7 @@ export async function register(options: BeginSessionOptions, context: Context): 
   const session = await beginSession('register', options, context);
   if (options.json === true) return context.io.printJson(describeSession(session));
   const { user, origin } = session;
-  context.io.note(`Registered and logged in at ${origin} as ${user.username}${user.role === 'admin' ? ', its administrator' : ''}.`);
+  context.io.note(
+    `Registered and logged in at ${origin} as ${user.username}${user.role === 'admin' ? ', its administrator' : ''}.`,
+  );
 }

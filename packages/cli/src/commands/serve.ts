@@ -22,7 +22,10 @@ export async function serve(options: ServeOptions, context: Context): Promise<vo
   const { createLogger, readConfig, startServer, StartError } = await import('@imgup/server');
   try {
     const config = readConfig({ flags: flagsOf(options), env: context.config().env });
-    const server = await startServer({ ...config, logger: createLogger(config.logLevel, io.stderr as NodeJS.WriteStream) });
+    const server = await startServer({
+      ...config,
+      logger: createLogger(config.logLevel, io.stderr as NodeJS.WriteStream),
+    });
     const stopped = context.stopRequested();
     if (options.json === true) io.printJson({ url: server.url });
     io.note(`imgup is listening on ${server.url}`);

@@ -10,6 +10,11 @@ export async function users(options: GlobalOptions, context: Context): Promise<v
   if (options.json === true) return context.io.printJson(answer);
   printTable(context.io, [
     ['NAME', 'ROLE', 'SINCE', 'PASSWORD'],
-    ...answer.users.map(({ username, role, created_at, password }) => [username, role, created_at.slice(0, 10), password]),
+    ...answer.users.map(({ username, role, created_at, password }) => [
+      username,
+      role,
+      created_at.slice(0, 10),
+      password,
+    ]),
   ]);
 }
