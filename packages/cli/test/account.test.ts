@@ -42,6 +42,7 @@ describe('register', () => {
     const world = await openWorld();
     const answers = ['ad', 'ada', 'short', PASSWORD, 'not the same', PASSWORD];
     expect(await world.imgup(['register'], { terminal: true, answers })).toMatchObject({ code: 0 });
+    expect(answers).toEqual([]);
     expect(await world.record()).toMatchObject({ user: 'ada' });
   });
 
@@ -94,7 +95,8 @@ describe('register', () => {
   test('an account whose log-in fails to be stored is not left with a session that nobody has', async () => {
     const credentials = {
       ...createMemoryStore(),
-      setPassword: () => Promise.reject(new CredentialStoreError('write-refused', 'The keychain refuses', 'ask it why')),
+      setPassword: () =>
+        Promise.reject(new CredentialStoreError('write-refused', 'The keychain refuses', 'ask it why')),
     };
     const world = await openWorld({ credentials });
     const outcome = await world.imgup(register('ada'), withPassword);
@@ -138,7 +140,11 @@ describe('login', () => {
     const world = await openWorld();
     await world.register('ada');
     const wrong = await world.imgup(login('ada'), { stdin: 'not the password' });
-    expect(wrong).toMatchObject({ code: 4, stdout: '', stderr: expect.stringContaining('The name or the password is wrong') });
+    expect(wrong).toMatchObject({
+      code: 4,
+      stdout: '',
+      stderr: expect.stringContaining('The name or the password is wrong'),
+    });
     expect(await world.imgup(login('nobody'), withPassword)).toEqual(wrong);
   });
 
@@ -205,7 +211,8 @@ describe('--account', () => {
     const world = await openWorld();
     await world.register('Ada');
     await world.register('bob');
-    const name = async (...args: string[]) => JSON.parse((await world.imgup(['whoami', '--json', ...args])).stdout).username;
+    const name = async (...args: string[]) =>
+      JSON.parse((await world.imgup(['whoami', '--json', ...args])).stdout).username;
     expect(await name()).toBe('bob');
     expect(await name('--account', 'ada')).toBe('Ada');
   });
@@ -225,6 +232,7 @@ describe('logout', () => {
     expect(await world.imgup(['logout'])).toEqual({ code: 0, stdout: '', stderr: `Logged out at ${SERVER} as ada.\n` });
     expect(world.asked()).toEqual(['POST /api/logout/access', 'POST /api/logout/refresh']);
     expect(await world.record()).toBeNull();
+    expect(await config(world)).toEqual({ accounts: {} });
     expect(await world.imgup(['whoami'], { env: { IMGUP_TOKEN: before?.access_token } })).toMatchObject({ code: 4 });
   });
 
@@ -255,7 +263,11 @@ describe('logout', () => {
 
   test('without a log-in has exit code 4', async () => {
     const world = await openWorld();
-    const notLoggedIn = { code: 4, stdout: '', stderr: `imgup: You are not logged in at ${SERVER}; run \`imgup login\`.\n` };
+    const notLoggedIn = {
+      code: 4,
+      stdout: '',
+      stderr: `imgup: You are not logged in at ${SERVER}; run \`imgup login\`.\n`,
+    };
     expect(await world.imgup(['logout'])).toEqual(notLoggedIn);
     await world.register('ada');
     await world.imgup(['logout']);

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createNodeTransport } from '../src/api/node-transport.ts';
 import { readText, type StreamBody, type TransportRequest } from '../src/api/transport.ts';
 
 const LARGE = 50 * 1024 * 1024;
 
-async function listening(server: { listen: Server['listen'] } & Pick<Server, 'address' | 'close' | 'once'>): Promise<URL> {
+async function listening(server: TcpServer): Promise<URL> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());
@@ -71,7 +71,11 @@ describe('a body', () => {
       (_request, response) => response.writeHead(429, { 'retry-after': '7' }).end('wait'),
     );
     const picture = body(LARGE);
-    expect(await ask({ url, body: picture })).toMatchObject({ status: 429, text: 'wait', headers: { 'retry-after': '7' } });
+    expect(await ask({ url, body: picture })).toMatchObject({
+      status: 429,
+      text: 'wait',
+      headers: { 'retry-after': '7' },
+    });
     expect(picture.taken).toBe(0);
   });
 
@@ -135,7 +139,9 @@ describe('an early answer, while 50 MB are being sent,', () => {
           socket.write('HTTP/1.1 100 Continue\r\n\r\n');
           socket.once('data', () => {
             socket.pause();
-            socket.write('HTTP/1.1 415 Unsupported Media Type\r\nContent-Length: 10\r\nConnection: close\r\n\r\nno picture');
+            socket.write(
+              'HTTP/1.1 415 Unsupported Media Type\r\nContent-Length: 10\r\nConnection: close\r\n\r\nno picture',
+            );
             afterwards(socket);
           });
         };
@@ -155,7 +161,11 @@ describe('where no answer comes', () => {
     const server = createServer();
     const url = await listening(server);
     await new Promise((resolve) => server.close(resolve));
-    await expect(ask({ url })).rejects.toMatchObject({ code: 'refused', origin: url.origin, message: 'connection refused' });
+    await expect(ask({ url })).rejects.toMatchObject({
+      code: 'refused',
+      origin: url.origin,
+      message: 'connection refused',
+    });
     await expect(ask({ url, body: body(LARGE) })).rejects.toMatchObject({ code: 'refused' });
   });
 

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { TransportError, type TransportRequest } from '../src/api/transport.ts';
 import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
@@ -160,7 +161,10 @@ describe('a refresh that fails', () => {
     await world.register();
     pass(world, HOUR);
     full = true;
-    expect(await world.imgup(['whoami'])).toMatchObject({ code: 1, stderr: 'imgup: The keychain is full; empty it.\n' });
+    expect(await world.imgup(['whoami'])).toMatchObject({
+      code: 1,
+      stderr: 'imgup: The keychain is full; empty it.\n',
+    });
     expect(world.asked()).toEqual(['POST /api/token/refresh']);
     full = false;
     pass(world, HOUR);
@@ -174,8 +178,11 @@ describe('logging out while another process refreshes', () => {
     await world.register();
     pass(world, HOUR);
     let loggingOut: ReturnType<World['imgup']> | undefined;
-    world.network.way = (request, next) => {
-      if (isRefresh(request)) loggingOut = world.imgup(['logout']);
+    world.network.way = async (request, next) => {
+      if (!isRefresh(request)) return next(request);
+      loggingOut = world.imgup(['logout']);
+      await setTimeout(100);
+      expect(world.asked()).toEqual(['POST /api/token/refresh']);
       return next(request);
     };
     await world.imgup(['whoami']);
@@ -208,7 +215,11 @@ describe('IMGUP_TOKEN', () => {
     const adas = (await world.record('ada'))?.access_token;
     await world.imgup(['login', '--username', 'bob', '--password-stdin'], { stdin: PASSWORD });
     const { code, stdout } = await world.imgup(['whoami', '--json'], { env: { IMGUP_TOKEN: adas } });
-    expect({ code, ...JSON.parse(stdout) }).toMatchObject({ code: 0, username: 'ada', credential_store: 'environment' });
+    expect({ code, ...JSON.parse(stdout) }).toMatchObject({
+      code: 0,
+      username: 'ada',
+      credential_store: 'environment',
+    });
     const stored = await world.credentials.findCredentials(SERVICE);
     expect(stored.map(({ account }) => account).toSorted()).toEqual([`${SERVER}|ada`, `${SERVER}|bob`]);
     expect(token).toBeDefined();

@@ -11,7 +11,11 @@ test('stdout is the link and nothing else, and the link is the picture', async (
   await world.register();
   const path = await world.picture();
   const outcome = await world.imgup(['upload', path]);
-  expect(outcome).toEqual({ code: 0, stdout: expect.stringMatching(/^http:\/\/127\.0\.0\.1:4747\/i\/\S+\.png\n$/), stderr: '' });
+  expect(outcome).toEqual({
+    code: 0,
+    stdout: expect.stringMatching(/^http:\/\/127\.0\.0\.1:4747\/i\/\S+\.png\n$/),
+    stderr: '',
+  });
   const answer = await world.app.fetch(new Request(outcome.stdout.trim()));
   expect(Buffer.from(await answer.arrayBuffer())).toEqual(await readFile(path));
 });
@@ -29,7 +33,9 @@ test('what is sent says its type, its name and its digest', async () => {
   await world.register();
   const path = await world.picture('käse.png');
   await world.imgup(['upload', path]);
-  const digest = createHash('sha256').update(await readFile(path)).digest('base64');
+  const digest = createHash('sha256')
+    .update(await readFile(path))
+    .digest('base64');
   expect(world.requests.at(-1)?.headers).toMatchObject({
     'content-type': 'image/png',
     'content-disposition': `attachment; filename="k_se.png"; filename*=UTF-8''k%C3%A4se.png`,
@@ -149,7 +155,12 @@ test('a link that is not one link is not printed', async () => {
   const world = await openWorld();
   await world.register();
   const path = await world.picture();
-  for (const url of ['http://x/i.png\nrm -rf ~', 'javascript:alert(1)', 'http://x/\u001b]0;title\u0007', 'http://x/ y']) {
+  for (const url of [
+    'http://x/i.png\nrm -rf ~',
+    'javascript:alert(1)',
+    'http://x/\u001b]0;title\u0007',
+    'http://x/ y',
+  ]) {
     world.network.way = rewriting((text) => JSON.stringify({ ...JSON.parse(text), url }));
     expect(await world.imgup(['upload', path])).toEqual({
       code: 1,

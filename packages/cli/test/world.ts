@@ -51,7 +51,10 @@ export async function openWorld(options: Partial<AppOptions> & { credentials?: C
   });
   onTestFinished(() => app.close());
 
-  const toApp = createFetchTransport((request) => app.fetch(request), () => clock.server);
+  const toApp = createFetchTransport(
+    (request) => app.fetch(request),
+    () => clock.server,
+  );
   const requests: TransportRequest[] = [];
   /** What happens to a request on its way; a test puts faults here. */
   const network: { way: (request: TransportRequest, next: Transport) => ReturnType<Transport> } = {
@@ -134,7 +137,12 @@ export async function temporaryFolder(): Promise<string> {
 /** Pictures with different seeds have different bytes. */
 export async function writePicture(path: string, seed = 0): Promise<string> {
   const background = { r: seed % 256, g: 40, b: 90 };
-  await writeFile(path, await sharp({ create: { width: 8, height: 6, channels: 3, background } }).png().toBuffer());
+  await writeFile(
+    path,
+    await sharp({ create: { width: 8, height: 6, channels: 3, background } })
+      .png()
+      .toBuffer(),
+  );
   return path;
 }
 

@@ -1,0 +1,145 @@
+import { PassThrough, Readable, Writable } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import { createIo } from '../src/io.ts';
+import { collector, openWorld, PASSWORD } from './world.ts';
+
+const COMMANDS = ['serve', 'register', 'login', 'upload', 'logout', 'whoami', 'users'];
+
+describe('help', () => {
+  test('imgup alone shows the commands that most people need', async () => {
+    const { imgup } = await openWorld();
+    const { code, stdout, stderr } = await imgup([]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.match(/^ {2}imgup \w+/gm)).toHaveLength(5);
+  });
+
+  test.each(COMMANDS)('%s has a purpose, examples and exit codes', async (command) => {
+    const { imgup } = await openWorld();
+    const outcome = await imgup([command, '--help']);
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    for (const part of ['Usage: imgup', 'Examples:', `$ imgup ${command}`, 'Exit codes:', '--server']) {
+      expect(outcome.stdout).toContain(part);
+    }
+    expect(await imgup(['help', command])).toEqual(outcome);
+  });
+
+  test('--help lists every command', async () => {
+    const { imgup } = await openWorld();
+    const { code, stdout } = await imgup(['--help']);
+    expect(code).toBe(0);
+    for (const command of COMMANDS) expect(stdout).toContain(`\n  ${command} `);
+  });
+
+  test('--version prints the version alone', async () => {
+    const { imgup } = await openWorld();
+    expect(await imgup(['--version'])).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+      stderr: '',
+    });
+  });
+});
+
+describe('wrong usage has exit code 2, and one sentence with the nearest that is right', () => {
+  test.each([
+    [['uplaod', 'x'], "Unknown command 'uplaod' (Did you mean upload?). See `imgup --help`."],
+    [['login', '--usrname', 'x'], "Unknown option '--usrname' (Did you mean --username?). See `imgup login --help`."],
+    [['whoami', '--srver', 'x'], "Unknown option '--srver' (Did you mean --server?). See `imgup whoami --help`."],
+    [['upload'], "Missing required argument 'file'. See `imgup upload --help`."],
+    [['login', '--username'], "Option '--username <name>' argument missing. See `imgup login --help`."],
+  ])('%j', async (args, sentence) => {
+    const { imgup } = await openWorld();
+    expect(await imgup(args)).toEqual({ code: 2, stdout: '', stderr: `imgup: ${sentence}\n` });
+    const { code, stdout } = await imgup(['--json', ...args]);
+    expect({ code, ...JSON.parse(stdout) }).toEqual({
+      code: 2,
+      error: { code: 'usage', message: sentence, exit_code: 2 },
+    });
+  });
+
+  test('a variable that is wrong is named', async () => {
+    const { imgup } = await openWorld();
+    const outcome = await imgup(['whoami'], { env: { IMGUP_CREDENTIAL_STORE: 'cloud' } });
+    expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining('IMGUP_CREDENTIAL_STORE is "cloud"') });
+  });
+});
+
+test('an option of every command may stand before it or after it', async () => {
+  const world = await openWorld();
+  await world.register('ada');
+  const before = await world.imgup(['--json', '--account', 'ada', 'whoami']);
+  expect(before).toMatchObject({ code: 0 });
+  expect(await world.imgup(['whoami', '--account', 'ada', '--json'])).toEqual(before);
+});
+
+describe('--debug', () => {
+  test('shows the conversation on stderr, and nothing that is secret', async () => {
+    const world = await openWorld();
+    const { stdin } = { stdin: PASSWORD };
+    const args = ['register', '--username', 'ada', '--password-stdin', '--debug'];
+    const { code, stdout, stderr } = await world.imgup(args, { stdin });
+    const first = await world.record();
+    world.clock.server += 3_600_000;
+    const second = await world.imgup(['upload', await world.picture(), '--debug']);
+    const after = await world.record();
+    const third = await world.imgup(['logout', '--debug']);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(stderr).toContain('> POST http://127.0.0.1:4747/api/register\n');
+    expect(stderr).toContain('> {"username":"ada","password":"[hidden]"');
+    expect(second.stderr).toContain('> authorization: [hidden]\n');
+    expect(second.stderr).toContain('< 401\n');
+    expect(second.stdout).toMatch(/^http\S+\n$/);
+    const shown = stderr + second.stderr + third.stderr;
+    expect(first?.refresh_token).toBeTruthy();
+    for (const secret of [
+      PASSWORD,
+      first?.access_token,
+      first?.refresh_token,
+      after?.access_token,
+      after?.refresh_token,
+    ]) {
+      expect(shown).not.toContain(secret);
+    }
+  });
+
+  test('is the only way to see a stack', async () => {
+    const world = await openWorld();
+    await world.register('ada');
+    world.network.way = () => Promise.reject(new TypeError('a fault in the program'));
+    const plain = await world.imgup(['whoami']);
+    expect(plain).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'imgup: Unexpected failure: a fault in the program. Run it again with --debug for the details.\n',
+    });
+    const debugged = await world.imgup(['whoami', '--debug']);
+    expect(debugged).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/TypeError: a fault .*\n\s*at /),
+    });
+  });
+});
+
+describe('the streams', () => {
+  const failing = (code: string) =>
+    new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error(code), { code })) });
+  const stdin = Readable.from([]);
+
+  test('a reader that has seen enough is no failure, and a full disk is one', async () => {
+    const quiet = failing('EPIPE');
+    createIo({ stdin, stdout: quiet, stderr: new PassThrough() }).print('a line');
+    await new Promise((resolve) => quiet.once('close', resolve));
+    const full = failing('ENOSPC');
+    createIo({ stdin, stdout: full, stderr: new PassThrough() });
+    expect(() => full.emit('error', Object.assign(new Error('full'), { code: 'ENOSPC' }))).toThrow('full');
+  });
+
+  test.each(['print', 'note'] as const)('%s keeps whatever it is given on one line, and harmless', (method) => {
+    const stdout = collector(false);
+    const stderr = collector(false);
+    const io = createIo({ stdin, stdout: stdout.stream, stderr: stderr.stream });
+    io[method]('a\u001b[2Jb\u001b]0;title\u0007c\nd\u009b1me\u202ef\u0008');
+    expect(stdout.text() + stderr.text()).toBe('abc def\n');
+  });
+});
