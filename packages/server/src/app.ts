@@ -16,6 +16,7 @@ import { userRoutes } from './routes/users.ts';
 import type { Accounts } from './services/accounts.ts';
 import type { AttemptLimits } from './services/attempt-limits.ts';
 import type { Images } from './services/images.ts';
+import type { Readiness } from './services/readiness.ts';
 import type { Sessions } from './services/sessions.ts';
 
 export interface AppParts {
@@ -25,6 +26,7 @@ export interface AppParts {
   limiter: UploadLimiter;
   logger: Logger;
   attempts: AttemptLimits;
+  readiness: Readiness;
   publicUrl: string | null;
   trustedProxies: Network[];
   registration: 'open' | 'closed';

@@ -6,6 +6,8 @@ import { openIncoming } from './adapters/filesystem/incoming.ts';
 import { openSecretFile } from './adapters/filesystem/secret-file.ts';
 import { openLowdbAccountStore } from './adapters/lowdb/account-store.ts';
 import { createMemoryUploadLimiter } from './adapters/memory/upload-limiter.ts';
+import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
+import { sweepImages } from './adapters/filesystem/sweep-images.ts';
 import { measurePicture } from './adapters/sharp/measure-picture.ts';
 import type { AppEnv } from './app-env.ts';
 import { buildApp } from './app.ts';
@@ -16,6 +18,7 @@ import { createAttemptLimits } from './services/attempt-limits.ts';
 import { createImages } from './services/images.ts';
 import { createKeyRing } from './services/key-ring.ts';
 import { createPasswords } from './services/passwords.ts';
+import { createReadiness } from './services/readiness.ts';
 import { createSessions } from './services/sessions.ts';
 import { readVersion } from './version.ts';
 
@@ -67,14 +70,28 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const store = await openLowdbAccountStore(join(data, 'db.json'));
     const imageStore = await openFilesystemImageStore(join(data, 'images'));
     const incoming = await openIncoming(join(data, 'incoming'));
+    const swept = incoming.swept + (await sweepImages(join(data, 'images')));
+    if (swept > 0) logger.warn({ files: swept }, 'files that an interrupted server had left were swept');
     const limiter = createMemoryUploadLimiter({ limit: uploadLimit.uploads, windowMs: uploadLimit.windowMs, now });
+    const probe = createStorageProbe({ folder: join(data, 'incoming'), now });
+    const readiness = createReadiness({ probe, minFree: config.minFree });
     const attempts = createAttemptLimits({ ...config.loginLimit, now });
     const passwords = createPasswords({ cost: passwordCost });
     const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl, now });
     const accounts = createAccounts({ store, images: imageStore, passwords, sessions, registration, now });
     const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
     const images = createImages({ store: imageStore, incoming, measure: measurePicture, isUser, maxBytes, now });
-    const app = buildApp({ ...config, accounts, sessions, images, limiter, attempts, logger, version: readVersion() });
+    const app = buildApp({
+      ...config,
+      accounts,
+      sessions,
+      images,
+      limiter,
+      attempts,
+      readiness,
+      logger,
+      version: readVersion(),
+    });
 
     await accounts.finishRemovals();
     await sessions.sweep();

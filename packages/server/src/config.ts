@@ -26,6 +26,8 @@ export interface ServerConfig {
   accessTtl: number;
   /** The largest picture, in bytes. */
   maxBytes: number;
+  /** Bytes of the disk that uploads must leave free. */
+  minFree: number;
   registration: 'open' | 'closed';
   logLevel: LogLevel;
   /** Given from outside, the current one first; null: the secret file decides. */
@@ -45,6 +47,7 @@ type SettingName =
   | 'trust-proxy'
   | 'access-ttl'
   | 'max-size'
+  | 'min-free'
   | 'registration'
   | 'log-level'
   | 'secret-file';
@@ -83,6 +86,7 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
     trustedProxies: setting('trust-proxy', '', 'networks such as 10.0.0.0/8,::1', parseNetworks),
     accessTtl: setting('access-ttl', '10m', 'a time from 5m to 15m', parseAccessTtl),
     maxBytes: setting('max-size', '25MB', 'a size from 1KB to 1GB, such as 25MB', parseSize),
+    minFree: setting('min-free', '200MB', 'a size such as 200MB, or 0', (text) => bytes.parse(text)),
     registration: setting('registration', 'open', '"open" or "closed"', oneOf(['open', 'closed'])),
     logLevel: setting(
       'log-level',

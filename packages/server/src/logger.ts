@@ -17,7 +17,8 @@ export function createLogger(level: LogLevel, stream: NodeJS.WriteStream): Logge
       stream.write(stream.isTTY ? forPeople(line) : line);
     },
   };
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const formatters = { level: (label: string) => ({ level: label }) };
+  return pino({ level, base: null, formatters, timestamp: pino.stdTimeFunctions.isoTime }, destination);
 }
 
 export const silentLogger: Logger = {
@@ -33,7 +34,7 @@ function ignore(): void {
 
 interface LogLine {
   time: string;
-  level: number;
+  level: string;
   msg: string;
   err?: { stack?: string };
   [field: string]: unknown;
@@ -42,6 +43,6 @@ interface LogLine {
 function forPeople(line: string): string {
   const { time, level, msg, err, ...fields } = JSON.parse(line) as LogLine;
   const rest = Object.values(fields).map((value) => (typeof value === 'string' ? value : JSON.stringify(value)));
-  const words = [time.slice(11, 19), ...(level >= 40 ? [level >= 50 ? 'error' : 'warning'] : []), msg, ...rest];
+  const words = [time.slice(11, 19), ...(level === 'info' ? [] : [level]), msg, ...rest];
   return `${words.join(' ').replaceAll(/\p{Cc}/gu, '')}\n${err?.stack ? `${err.stack}\n` : ''}`;
 }

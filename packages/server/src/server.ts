@@ -11,6 +11,14 @@ import { problemBody, problemResponse } from './problem-response.ts';
 /** How long requests under way may go on when the server stops. */
 const STOP_GRACE = 10_000;
 
+/** In milliseconds. Bodies have a minimum rate of their own, so this bounds the largest at the slowest. */
+const TIMEOUTS = {
+  headersTimeout: 15_000,
+  requestTimeout: 10 * 60_000,
+  keepAliveTimeout: 15_000,
+  connectionsCheckingInterval: 2000,
+};
+
 export interface RunningServer {
   /** Where it can be reached, `http://127.0.0.1:4747` say. */
   url: string;
@@ -33,7 +41,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     errorHandler: () => problemResponse('invalid_request', 'The request line or the Host header is malformed.'),
   });
   // A missing Host is the listener's to refuse: node's own answer to it has no body.
-  const server = createServer({ requireHostHeader: false }, (request, response) => void listener(request, response));
+  const server = createServer(
+    { ...TIMEOUTS, requireHostHeader: false },
+    (request, response) => void listener(request, response),
+  );
   // Without this, node would ask for the body before the app has looked at the headers.
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => void listener(request, response));
   server.on('clientError', refuseMalformed);

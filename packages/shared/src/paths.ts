@@ -16,6 +16,7 @@ export const paths = {
   image: '/api/images/:id',
   picture: '/i/:owner/:file',
   health: '/healthz',
+  ready: '/readyz',
 } as const;
 
 /**

@@ -16,6 +16,9 @@ export interface ReceiveOptions {
 
 /** Where bodies are received before they are known to be pictures. */
 export interface Incoming {
+  /** How many half-received uploads of an earlier server were removed at the start. */
+  readonly swept: number;
+
   /** Streams a body into a file, durably. When it rejects, the file is gone. */
   receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<ReceivedFile>;
   /** Removes a received file that has not been moved away. */

@@ -6,10 +6,12 @@ import type { AppEnv } from '../app-env.ts';
 import { AppError } from '../errors.ts';
 import { authenticate } from '../middleware/authenticate.ts';
 import { isBehindTrustedProxy, type Network } from '../middleware/client-address.ts';
+import { concurrentUploads } from '../middleware/concurrent-uploads.ts';
 import { uploadLimit } from '../middleware/upload-limit.ts';
 import type { ImageRecord } from '../ports/image-store.ts';
 import type { UploadLimiter } from '../ports/upload-limiter.ts';
 import type { Images } from '../services/images.ts';
+import type { Readiness } from '../services/readiness.ts';
 import type { Sessions } from '../services/sessions.ts';
 import { receiveFilePart } from './multipart.ts';
 import { contentLength, requestBody } from './request-body.ts';
@@ -18,6 +20,7 @@ interface ImageRoutesOptions {
   images: Images;
   sessions: Sessions;
   limiter: UploadLimiter;
+  readiness: Readiness;
   /** The origin of links, or null: then the origin that the request was sent to. */
   publicUrl: string | null;
   trustedProxies: Network[];
@@ -26,7 +29,7 @@ interface ImageRoutesOptions {
 /** What a multipart body may hold beside the picture, in bytes. */
 const MULTIPART_OVERHEAD = 64 * 1024;
 
-export function imageRoutes({ images, sessions, limiter, publicUrl, trustedProxies }: ImageRoutesOptions) {
+export function imageRoutes({ images, sessions, limiter, readiness, publicUrl, trustedProxies }: ImageRoutesOptions) {
   /** Refuses what its headers show to be hopeless, so that it takes no slot of the limit. */
   const checkHeaders = createMiddleware<AppEnv>(async function checkHeaders(c, next) {
     const encoding = c.req.header('Content-Encoding');
@@ -37,6 +40,7 @@ export function imageRoutes({ images, sessions, limiter, publicUrl, trustedProxi
     if (length === 0) throw new AppError('image_empty', 'The picture is empty. Send the bytes of a picture.');
     if (length !== null) images.checkLength(isMultipart(c) ? length - MULTIPART_OVERHEAD : length);
     expectedSha256(c);
+    await readiness.checkRoom(length ?? 0);
     await next();
   });
 
@@ -44,6 +48,7 @@ export function imageRoutes({ images, sessions, limiter, publicUrl, trustedProxi
     paths.images,
     authenticate(sessions),
     checkHeaders,
+    concurrentUploads(limiter),
     uploadLimit(limiter),
     async (c) => {
       const owner = c.var.auth.user.id;

@@ -7,17 +7,19 @@ import { AppError } from '../errors.ts';
 import type { ImageRecord } from '../ports/image-store.ts';
 import type { UploadLimiter } from '../ports/upload-limiter.ts';
 import type { Images } from '../services/images.ts';
+import type { Readiness } from '../services/readiness.ts';
 
 interface PublicRoutesOptions {
   images: Images;
   limiter: UploadLimiter;
+  readiness: Readiness;
   version: string;
   registration: 'open' | 'closed';
   maxBytes: number;
 }
 
 /** What anyone may read: pictures by their links, what this server is, and that it lives. */
-export function publicRoutes({ images, limiter, version, registration, maxBytes }: PublicRoutesOptions) {
+export function publicRoutes({ images, limiter, readiness, version, registration, maxBytes }: PublicRoutesOptions) {
   return new Hono<AppEnv>()
     .get(paths.picture, async (c) => {
       const [, id, extension] = /^([0-9a-z]+)\.([a-z]+)$/.exec(c.req.param('file') ?? '') ?? [];
@@ -41,6 +43,10 @@ export function publicRoutes({ images, limiter, version, registration, maxBytes 
         },
       };
       return c.json(about);
+    })
+    .get(paths.ready, async (c) => {
+      await readiness.check();
+      return c.json({ status: 'ready' }, 200, { 'Cache-Control': 'no-store' });
     })
     .get(paths.health, (c) => c.json({ status: 'ok' }, 200, { 'Cache-Control': 'no-store' }));
 }

@@ -6,11 +6,15 @@ import { AppError } from '../errors.ts';
 /** No JSON that this API takes is longer. */
 const MAX_JSON_BYTES = 16 * 1024;
 
+/** Slower bodies are refused: bytes a second, measured over so many milliseconds. */
+const MIN_RATE = 1024;
+const PACE_INTERVAL = 10_000;
+
 /**
  * The body as it arrives: node's own request where there is one, because a web stream over it costs half the
  * throughput. A client that waits for "100 Continue" is told to go on only now, when the body is wanted.
  *
- * @throws AppError `body_incomplete` where the client went away half-way
+ * @throws AppError `body_incomplete` where the client went away half-way, `request_timeout` where it trickles
  */
 export async function* requestBody(c: Context<AppEnv>): AsyncGenerator<Uint8Array> {
   const { incoming, outgoing } = c.env ?? {};
@@ -22,14 +26,59 @@ export async function* requestBody(c: Context<AppEnv>): AsyncGenerator<Uint8Arra
   if (incoming.headers.expect !== undefined && outgoing !== undefined && 'writeContinue' in outgoing) {
     outgoing.writeContinue();
   }
+  // An iterator that ends early must not destroy the connection that the refusal is to be sent on.
+  const chunks = incoming.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
+  const pace = watchPace();
   try {
-    // An iterator that ends early must not destroy the connection that the refusal is to be sent on.
-    for await (const chunk of incoming.iterator({ destroyOnReturn: false })) yield chunk as Uint8Array;
+    for (;;) {
+      pace.waiting(true);
+      const { done, value } = await Promise.race([chunks.next(), pace.tooSlow]);
+      pace.waiting(false);
+      if (done === true) return;
+      pace.received(value.length);
+      yield value;
+    }
   } catch (error) {
-    throw new AppError('body_incomplete', 'The body was cut short. Send it again.', {
-      cause: error,
-    });
+    if (error instanceof AppError) throw error;
+    throw new AppError('body_incomplete', 'The body was cut short. Send it again.', { cause: error });
+  } finally {
+    pace.stop();
+    await chunks.return?.();
   }
+}
+
+/** Rejects `tooSlow` once less than the minimum has arrived in an interval: a client that trickles holds resources. */
+function watchPace() {
+  let bytes = 0;
+  let isWaiting = false;
+  let stop = () => undefined as void;
+  const tooSlow = new Promise<never>((_, reject) => {
+    const timer = setInterval(() => {
+      // While the server itself is busy with what has arrived, the client is not to blame.
+      if (isWaiting && bytes < (MIN_RATE * PACE_INTERVAL) / 1000) {
+        const rate = `${MIN_RATE / 1024} KB a second`;
+        reject(new AppError('request_timeout', `The body arrives at less than ${rate}. Try a better connection.`));
+      }
+      bytes = 0;
+    }, PACE_INTERVAL);
+    stop = () => {
+      clearInterval(timer);
+    };
+  });
+  // The reader may have stopped listening when it rejects.
+  tooSlow.catch(() => undefined);
+  return {
+    tooSlow,
+    received(count: number) {
+      bytes += count;
+    },
+    waiting(yes: boolean) {
+      isWaiting = yes;
+    },
+    stop: () => {
+      stop();
+    },
+  };
 }
 
 /** The length that the client states, in bytes, or null. */

@@ -49,15 +49,18 @@ export async function openFilesystemImageStore(folder: string): Promise<ImageSto
       const digests = join(home, 'by-digest');
       const picture = join(home, `${record.id}.${record.extension}`);
       const written = recordPath(record.owner, record.id);
-      await makeFolders(folder, home, digests);
+      const pointer = join(digests, record.sha256);
       try {
+        await makeFolders(folder, home, digests);
         await rename(file, picture);
         await syncFolder(home);
         await writeDurably(home, written, JSON.stringify(record), rename);
         // A link fails where the pointer exists: of two uploads of the same bytes at once, one wins.
-        await writeDurably(digests, join(digests, record.sha256), record.id, link);
+        await writeDurably(digests, pointer, record.id, link);
         return { record, created: true };
       } catch (error) {
+        // In reverse, so that a crash leaves nothing that claims more than there is.
+        if ((await readIfThere(pointer)) === record.id) await rm(pointer, { force: true });
         await rm(written, { force: true });
         await rm(picture, { force: true });
         const winner = isCode(error, 'EEXIST') ? await findByDigest(record.owner, record.sha256) : null;

@@ -13,9 +13,12 @@ const HEAD_BYTES = 4100;
 export async function openIncoming(folder: string): Promise<Incoming> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   // It was being received when that server ended, and nobody was told that it was stored.
-  for (const name of await readdir(folder)) await rm(join(folder, name), { force: true, recursive: true });
+  const leftovers = await readdir(folder);
+  for (const name of leftovers) await rm(join(folder, name), { force: true, recursive: true });
 
   return {
+    swept: leftovers.length,
+
     async receive(source, options) {
       const path = join(folder, randomUUID());
       const file = await open(path, 'wx', 0o600);

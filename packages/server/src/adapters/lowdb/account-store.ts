@@ -7,14 +7,14 @@ import { createGroupCommit } from './group-commit.ts';
 /** The layout of db.json. A change that an older program would misread raises the number. */
 const FORMAT = 1;
 
-interface Database {
+export interface Database {
   format: number;
   users: Record<string, User>;
   sessions: Record<string, Session>;
   /** Access token id -> when the revocation may be forgotten. */
   revoked: Record<string, number>;
-  /** Ids of removed users whose pictures have yet to be removed. */
-  removals: Record<string, true>;
+  /** Ids of removed users: their pictures have yet to be removed, or are kept for good. */
+  removals: Record<string, 'remove' | 'keep'>;
 }
 
 const EMPTY: Database = { format: FORMAT, users: {}, sessions: {}, revoked: {}, removals: {} };
@@ -42,7 +42,7 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
   db.data = data;
 
   const idsByName = new Map(Object.values(data.users).map((user) => [nameKey(user.username), user.id]));
-  const { commit, settled } = createGroupCommit(() => db.write());
+  const { commit, settled, close } = createGroupCommit(() => db.write());
 
   /** Replaces, adds, or removes (`after` undefined) one record in memory; returns the way back. */
   function set<T>(records: Record<string, T>, id: string, after: T | undefined): Undo {
@@ -108,14 +108,17 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       if (isAdmin(user) && Object.values(data.users).filter(isAdmin).length === 1) return 'last_admin';
       const key = nameKey(user.username);
       const undos = [...removeSessions(sessionsOf(userId)), set(data.users, userId, undefined)];
-      if (removeImages) undos.push(set(data.removals, userId, true));
+      undos.push(set(data.removals, userId, removeImages ? 'remove' : 'keep'));
       idsByName.delete(key);
       undos.push(() => idsByName.set(key, userId));
       await commit(all(undos));
       return 'deleted';
     },
 
-    listRemovals: () => Promise.resolve(Object.keys(data.removals)),
+    listRemovals() {
+      const removals = Object.entries(data.removals);
+      return Promise.resolve(removals.filter(([, what]) => what === 'remove').map(([id]) => id));
+    },
 
     async finishRemoval(userId) {
       await commit(set(data.removals, userId, undefined));
@@ -190,7 +193,7 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       if (undos.length > 0) await commit(all(undos));
     },
 
-    close: settled,
+    close,
   };
 }
 

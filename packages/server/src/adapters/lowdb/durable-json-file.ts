@@ -1,4 +1,4 @@
-import { open, readFile, rename } from 'node:fs/promises';
+import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Adapter } from 'lowdb';
 import { StartError } from '../../errors.ts';
@@ -25,7 +25,7 @@ export function createDurableJsonFile<T>(path: string): Adapter<T> {
       try {
         return JSON.parse(text) as T;
       } catch (error) {
-        const message = `${path} is damaged and has been left as it is: restore it from a backup, then start again.`;
+        const message = `${path} is damaged and has been left as it is. The last good copy is ${previousPath(path)}: look at both, copy that one over, and start again.`;
         throw new StartError('data_unreadable', message, { cause: error });
       }
     },
@@ -40,8 +40,28 @@ export function createDurableJsonFile<T>(path: string): Adapter<T> {
       } finally {
         await file.close();
       }
+      await keepPrevious(path);
       await rename(next, path);
       await syncFolder(dirname(path));
     },
   };
+}
+
+/** Where the content before the last write is kept, for a person to go back to. */
+function previousPath(path: string): string {
+  return `${path}.previous`;
+}
+
+/** Gives the present file a second name, by which it stays when the first is taken by the new one. */
+async function keepPrevious(path: string): Promise<void> {
+  const draft = `${previousPath(path)}.next`;
+  await rm(draft, { force: true });
+  try {
+    await link(path, draft);
+  } catch (error) {
+    // At the first write there is none.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  await rename(draft, previousPath(path));
 }

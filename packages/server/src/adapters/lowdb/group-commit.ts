@@ -5,6 +5,9 @@ interface Change {
   failed: (error: unknown) => void;
 }
 
+/** After a failed write the whole state is written anew, in milliseconds, even if nothing else is changed. */
+const REWRITE_DELAY = 1000;
+
 /**
  * Lets changes that come while a write is under way share the next one: N writers cost two writes, not N.
  *
@@ -13,13 +16,17 @@ interface Change {
 export function createGroupCommit(write: () => Promise<void>) {
   let pending: Change[] = [];
   let writing: Promise<void> | null = null;
+  /** Whether a failed write may have reached the disk in part: it holds what has been taken back in memory. */
+  let dirty = false;
+  let closed = false;
 
   async function writeAll(): Promise<void> {
-    while (pending.length > 0) {
+    while (pending.length > 0 || dirty) {
       const batch = pending;
       pending = [];
       try {
         await write();
+        dirty = false;
         for (const change of batch) change.stored();
       } catch (error) {
         // What came meanwhile may rest on what has just failed (a log-in on a registration), so it fails too.
@@ -27,6 +34,11 @@ export function createGroupCommit(write: () => Promise<void>) {
         pending = [];
         for (const change of lost.toReversed()) change.undo();
         for (const change of lost) change.failed(error);
+        dirty = true;
+        setTimeout(() => {
+          if (dirty && !closed) writing ??= writeAll();
+        }, REWRITE_DELAY).unref();
+        break;
       }
     }
     writing = null;
@@ -43,6 +55,12 @@ export function createGroupCommit(write: () => Promise<void>) {
 
     /** Resolves when no write is under way. */
     async settled(): Promise<void> {
+      while (writing !== null) await writing;
+    },
+
+    /** Stores nothing more once what is under way has been stored. */
+    async close(): Promise<void> {
+      closed = true;
       while (writing !== null) await writing;
     },
   };
