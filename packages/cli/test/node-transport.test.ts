@@ -80,6 +80,19 @@ describe('a body', () => {
     expect(picture.taken).toBe(0);
   });
 
+  test('that was refused leaves no connection behind, which would keep the process alive', async () => {
+    let closed: Promise<unknown> | undefined;
+    const url = await httpServer(
+      () => expect.unreachable(),
+      ({ socket }, response) => {
+        closed = once(socket, 'close');
+        response.writeHead(429).end();
+      },
+    );
+    expect(await ask({ url, body: body(LARGE) })).toMatchObject({ status: 429 });
+    await closed;
+  });
+
   test('is sent after a second to a server that knows no 100', async () => {
     const url = await listening(
       createTcpServer((socket) => {
