@@ -69,14 +69,11 @@ function storageProblem(error: Error): Response | null {
     case 'ENOSPC':
     case 'EDQUOT':
       return problemResponse('storage_full', 'The server has no room left. Tell its owner, and try again later.');
-    case 'EIO':
-    case 'EROFS':
-    case 'EMFILE':
-    case 'ENFILE': {
+    default: {
+      // Whatever else the system refuses (EIO, EROFS, EMFILE) comes from the storage, and may pass.
+      if (!('syscall' in error)) return null;
       const detail = 'The server cannot use its storage at the moment. Try again later.';
       return problemResponse('storage_unavailable', detail, { 'Retry-After': '30' });
     }
-    default:
-      return null;
   }
 }

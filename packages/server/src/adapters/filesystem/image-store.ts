@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageRecord, ImageStore } from '../../ports/image-store.ts';
+import { createKeyedQueue } from './keyed-queue.ts';
 import { syncFolder } from './sync-folder.ts';
 
 /** Ids as the server makes them. Anything else never reaches the file system. */
@@ -19,6 +20,9 @@ const SAFE_ID = /^[0-9a-z]{1,40}$/;
  */
 export async function openFilesystemImageStore(folder: string): Promise<ImageStore> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
+
+  // Of two uploads of the same bytes at once, the second finds the first. One server a folder, so a queue in memory does.
+  const oneAtATime = createKeyedQueue();
 
   function recordPath(owner: string, id: string): string {
     return join(folder, owner, `${id}.json`);
@@ -39,51 +43,46 @@ export async function openFilesystemImageStore(folder: string): Promise<ImageSto
     head,
     findByDigest,
 
-    async put(record, file) {
-      const known = await findByDigest(record.owner, record.sha256);
-      if (known !== null) {
-        await rm(file, { force: true });
-        return { record: known, created: false };
-      }
-      const home = join(folder, record.owner);
-      const digests = join(home, 'by-digest');
-      const picture = join(home, `${record.id}.${record.extension}`);
-      const written = recordPath(record.owner, record.id);
-      const pointer = join(digests, record.sha256);
-      try {
-        await makeFolders(folder, home, digests);
-        await rename(file, picture);
-        await syncFolder(home);
-        await writeDurably(home, written, JSON.stringify(record), rename);
-        // A link fails where the pointer exists: of two uploads of the same bytes at once, one wins.
-        await writeDurably(digests, pointer, record.id, link);
-        return { record, created: true };
-      } catch (error) {
-        // In reverse, so that a crash leaves nothing that claims more than there is.
-        if ((await readIfThere(pointer)) === record.id) await rm(pointer, { force: true });
-        await rm(written, { force: true });
-        await rm(picture, { force: true });
-        const winner = isCode(error, 'EEXIST') ? await findByDigest(record.owner, record.sha256) : null;
-        if (winner !== null) return { record: winner, created: false };
-        throw error;
-      }
+    put(record, file) {
+      return oneAtATime(`${record.owner}/${record.sha256}`, async () => {
+        const known = await findByDigest(record.owner, record.sha256);
+        if (known !== null) {
+          await rm(file, { force: true });
+          return { record: known, created: false };
+        }
+        const home = join(folder, record.owner);
+        const digests = join(home, 'by-digest');
+        const picture = join(home, `${record.id}.${record.extension}`);
+        const written = recordPath(record.owner, record.id);
+        const pointer = join(digests, record.sha256);
+        try {
+          await makeFolders(folder, home, digests);
+          await rename(file, picture);
+          await syncFolder(home);
+          await writeDurably(home, written, JSON.stringify(record));
+          await writeDurably(digests, pointer, record.id);
+          return { record, created: true };
+        } catch (error) {
+          // In reverse, so that a crash leaves nothing that claims more than there is.
+          for (const path of [pointer, written, picture]) await rm(path, { force: true });
+          throw error;
+        }
+      });
     },
 
     async delete(owner, id) {
       const record = await head(owner, id);
       if (record === null) return false;
-      const home = join(folder, owner);
-      const pointer = join(home, 'by-digest', record.sha256);
-      // The pointer may be another picture's: of two uploads of the same bytes at once, one has none.
-      if ((await readIfThere(pointer)) === id) {
-        await rm(pointer, { force: true });
+      return oneAtATime(`${owner}/${record.sha256}`, async () => {
+        const home = join(folder, owner);
+        await rm(join(home, 'by-digest', record.sha256), { force: true });
         await syncFolder(join(home, 'by-digest'));
-      }
-      await rm(recordPath(owner, id), { force: true });
-      await syncFolder(home);
-      await rm(join(home, `${id}.${record.extension}`), { force: true });
-      await syncFolder(home);
-      return true;
+        await rm(recordPath(owner, id), { force: true });
+        await syncFolder(home);
+        await rm(join(home, `${id}.${record.extension}`), { force: true });
+        await syncFolder(home);
+        return true;
+      });
     },
 
     async deleteOwner(owner) {
@@ -110,12 +109,7 @@ async function makeFolders(folder: string, home: string, digests: string): Promi
   await syncFolder(home);
 }
 
-async function writeDurably(
-  folder: string,
-  path: string,
-  text: string,
-  place: (from: string, to: string) => Promise<void>,
-): Promise<void> {
+async function writeDurably(folder: string, path: string, text: string): Promise<void> {
   const draft = join(folder, `.${randomUUID()}`);
   try {
     const file = await open(draft, 'wx', 0o600);
@@ -125,9 +119,10 @@ async function writeDurably(
     } finally {
       await file.close();
     }
-    await place(draft, path);
-  } finally {
+    await rename(draft, path);
+  } catch (error) {
     await rm(draft, { force: true });
+    throw error;
   }
   await syncFolder(folder);
 }

@@ -1,4 +1,4 @@
-import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageRecord } from '../../ports/image-store.ts';
 import { syncFolder } from './sync-folder.ts';
@@ -43,29 +43,19 @@ async function sweepOwner(home: string): Promise<number> {
 async function mendPointers(home: string, ids: Set<string>, pointers: string[]): Promise<number> {
   const digests = join(home, 'by-digest');
   let mended = 0;
-  for (const digest of pointers) {
-    const id = await readFile(join(digests, digest), 'utf8');
-    if (ids.has(id)) continue;
-    await rm(join(digests, digest));
+  for (const id of ids) {
+    const { sha256 } = JSON.parse(await readFile(join(home, `${id}.json`), 'utf8')) as ImageRecord;
+    const pointer = join(digests, sha256);
+    const target = await readFile(pointer, 'utf8').catch(() => null);
+    if (target !== null && ids.has(target)) continue;
+    await writeFile(`${digests}/.${id}`, id, { flush: true, mode: 0o600 });
+    await rename(`${digests}/.${id}`, pointer);
     mended += 1;
   }
-  for (const id of ids) {
-    const record = JSON.parse(await readFile(join(home, `${id}.json`), 'utf8')) as ImageRecord;
-    const draft = join(digests, `.${id}`);
-    await writeFile(draft, id, { flush: true, mode: 0o600 });
-    const placed = await link(draft, join(digests, record.sha256)).then(
-      () => true,
-      () => false,
-    );
-    await rm(draft);
-    if (placed) {
-      mended += 1;
-    } else if ((await readFile(join(digests, record.sha256), 'utf8')) !== id) {
-      // Its twin was uploaded at the same time and won; this one was never answered.
-      await rm(join(home, `${id}.json`));
-      await rm(join(home, `${id}.${record.extension}`), { force: true });
-      mended += 1;
-    }
+  for (const digest of pointers) {
+    if (ids.has(await readFile(join(digests, digest), 'utf8'))) continue;
+    await rm(join(digests, digest));
+    mended += 1;
   }
   return mended;
 }

@@ -1,0 +1,143 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { ImageResponse } from '@imgup/shared';
+import { describe, expect, test } from 'vitest';
+import { makePicture } from './pictures.ts';
+import { filesOf, imageOf, openApp, refusal, type TestApp } from './test-app.ts';
+
+/** Where a picture lies in the data folder: the file, its record, its digest pointer. */
+function placesOf(app: TestApp, image: ImageResponse) {
+  const picture = join(app.data, 'images', ...new URL(image.url).pathname.split('/').slice(2));
+  const pointer = join(dirname(picture), 'by-digest', image.sha256);
+  return { picture, pointer, record: picture.replace(/\.\w+$/, '.json') };
+}
+
+async function withPicture(seed = 0) {
+  const app = await openApp({ uploadLimit: { uploads: 1000, windowMs: 60_000 } });
+  const { access_token } = await app.register('ada');
+  const bytes = await makePicture({ seed });
+  const image = await imageOf(await app.upload(access_token, bytes));
+  return { app, token: access_token, bytes, image, places: placesOf(app, image) };
+}
+
+async function restart(app: TestApp, lines: object[] = []) {
+  await app.close();
+  const ignore = () => undefined;
+  const logger = { debug: ignore, info: ignore, error: ignore, warn: (fields: object) => lines.push(fields) };
+  return openApp({ data: app.data, logger, uploadLimit: { uploads: 1000, windowMs: 60_000 } });
+}
+
+describe('at the start, what an interrupted server has left', () => {
+  test('is swept where nobody was told of it: half-received files, drafts, pictures without a record', async () => {
+    const { app, places } = await withPicture();
+    const before = await filesOf(app.data);
+    const home = dirname(places.picture);
+    await writeFile(join(app.data, 'incoming', 'half'), 'half');
+    await writeFile(join(home, '7zzzzzzzzzzzzzzzzzzzzzzzzz.png'), 'picture without a record');
+    await writeFile(join(home, '.draft'), 'draft');
+    await writeFile(join(home, 'by-digest', '.draft'), 'draft');
+    const lines: object[] = [];
+    await restart(app, lines);
+    expect(await filesOf(app.data)).toEqual(before);
+    expect(lines).toEqual([{ files: 4 }]);
+  });
+
+  test('is completed where only the digest pointer was missing, so that a retry adds no duplicate', async () => {
+    const { app, token, bytes, image, places } = await withPicture();
+    await rm(places.pointer);
+    const again = await restart(app);
+    expect(await readFile(places.pointer, 'utf8')).toBe(image.id);
+    const retry = await again.upload(token, bytes);
+    expect([retry.status, (await imageOf(retry)).url]).toEqual([200, image.url]);
+  });
+
+  test('is removed where a pointer leads nowhere', async () => {
+    const { app, places } = await withPicture();
+    const before = await filesOf(app.data);
+    await writeFile(join(dirname(places.pointer), 'f'.repeat(64)), '7zzzzzzzzzzzzzzzzzzzzzzzzz');
+    await restart(app);
+    expect(await filesOf(app.data)).toEqual(before);
+  });
+
+  test('is removed for a user whose removal was interrupted', async () => {
+    const { app } = await withPicture();
+    const eve = await app.register('eve');
+    await app.upload(eve.access_token, await makePicture());
+    await app.close();
+    // As the removal's first step leaves it: the user gone, the pictures still there.
+    const path = join(app.data, 'db.json');
+    const db = JSON.parse(await readFile(path, 'utf8')) as { users: Record<string, object>; removals: object };
+    const { [eve.user.id]: _gone, ...users } = db.users;
+    await writeFile(path, JSON.stringify({ ...db, users, removals: { [eve.user.id]: 'remove' } }));
+    await openApp({ data: app.data });
+    const home = join(app.data, 'images', eve.user.id);
+    expect((await filesOf(app.data)).filter((file) => file.startsWith(home))).toEqual([]);
+    expect(await readFile(path, 'utf8')).toContain('"removals":{}');
+  });
+});
+
+describe('a pointer that leads nowhere', () => {
+  test('while the server runs does not keep its picture from being uploaded', async () => {
+    const { app, token, bytes, places } = await withPicture();
+    await rm(places.record);
+    await rm(places.picture);
+    const answer = await app.upload(token, bytes);
+    expect(answer.status).toBe(201);
+    const image = await imageOf(answer);
+    expect((await app.request(new URL(image.url).pathname)).status).toBe(200);
+    expect((await imageOf(await app.upload(token, bytes))).url).toBe(image.url);
+  });
+});
+
+describe('a disk that is nearly full', () => {
+  test('takes no uploads and is not ready, while log-ins and pictures go on', async () => {
+    const app = await openApp();
+    const { access_token } = await app.register('ada');
+    const image = await imageOf(await app.upload(access_token, await makePicture()));
+    expect((await app.request('/readyz')).status).toBe(200);
+    await app.close();
+    const full = await openApp({ data: app.data, minFree: Number.MAX_SAFE_INTEGER });
+    expect(await refusal(await full.upload(access_token, await makePicture({ seed: 1 })))).toBe('507 storage_full');
+    expect(await refusal(await full.request('/readyz'))).toBe('507 storage_full');
+    expect((await full.request('/healthz')).status).toBe(200);
+    expect((await full.request(new URL(image.url).pathname)).status).toBe(200);
+    await full.register('bob');
+  });
+
+  test('is not ready when nothing can be written, and is again when it can', async () => {
+    const { app, token } = await withPicture();
+    const incoming = join(app.data, 'incoming');
+    await rm(incoming, { recursive: true });
+    app.clock.now += 2000;
+    expect((await app.request('/readyz')).status).toBe(503);
+    expect((await app.upload(token, await makePicture({ seed: 1 }))).status).toBe(503);
+    await mkdir(incoming);
+    app.clock.now += 2000;
+    expect((await app.request('/readyz')).status).toBe(200);
+    expect((await app.upload(token, await makePicture({ seed: 2 }))).status).toBe(201);
+  });
+});
+
+test('more uploads at once than the server takes are told to come back, without a slot of the limit', async () => {
+  const app = await openApp({ uploadLimit: { uploads: 1000, windowMs: 60_000 } });
+  const { access_token } = await app.register('ada');
+  const open: ReadableStreamDefaultController[] = [];
+  const hanging = Array.from({ length: 64 }, () =>
+    app.upload(
+      access_token,
+      new ReadableStream({
+        start(controller) {
+          open.push(controller);
+        },
+      }),
+    ),
+  );
+  const refused = await app.upload(access_token, await makePicture());
+  expect(refused.headers.get('retry-after')).toBe('5');
+  expect(await refusal(refused)).toBe('503 server_busy');
+  for (const controller of open) controller.close();
+  const statuses = await Promise.all(hanging.map(async (upload) => (await upload).status));
+  expect(new Set(statuses)).toEqual(new Set([400]));
+  const taken = await app.upload(access_token, await makePicture());
+  expect(taken.headers.get('ratelimit')).toBe('"upload";r=935;t=60');
+});
