@@ -82,12 +82,11 @@ describe('a body', () => {
 
   test('that was refused leaves no connection behind, which would keep the process alive', async () => {
     let closed: Promise<unknown> | undefined;
-    const url = await httpServer(
-      () => expect.unreachable(),
-      ({ socket }, response) => {
+    const url = await listening(
+      createTcpServer((socket) => {
         closed = once(socket, 'close');
-        response.writeHead(429).end();
-      },
+        socket.once('data', () => socket.write('HTTP/1.1 429 Wait\r\nContent-Length: 0\r\n\r\n'));
+      }),
     );
     expect(await ask({ url, body: body(LARGE) })).toMatchObject({ status: 429 });
     await closed;
