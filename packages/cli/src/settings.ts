@@ -1,8 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import writeFileAtomic from 'write-file-atomic';
+import { withLock } from './credentials/lock.ts';
 import { EXIT, CliError } from './errors.ts';
+
+const LOCK_TIMEOUT_MS = 5_000;
 
 /** config.json. Members that a newer imgup has put there are kept. */
 const schema = v.looseObject({
@@ -19,7 +22,7 @@ export type SettingsData = v.InferOutput<typeof schema>;
 export interface Settings {
   /** Errors: `CliError` where the file is not what imgup has written. */
   read(): Promise<SettingsData>;
-  /** Reads, changes and replaces the file (mode 0600), so that no reader ever sees half of it. */
+  /** Reads, changes and replaces the file (mode 0600): no reader sees half of it, and no other process's change is lost. */
   update(change: (data: SettingsData) => SettingsData): Promise<void>;
 }
 
@@ -36,19 +39,22 @@ export function createSettings(path: string): Settings {
     }
   }
 
+  async function write(data: SettingsData): Promise<void> {
+    try {
+      await writeFileAtomic(path, `${JSON.stringify(data, null, 2)}\n`, { mode: 0o600 });
+    } catch (error) {
+      throw unusable(path, 'cannot be written', error);
+    }
+  }
+
   return {
     read,
-    async update(change) {
-      const before = await read();
-      const after = change(before);
-      if (JSON.stringify(after) === JSON.stringify(before)) return;
-      try {
-        await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-        await writeFileAtomic(path, `${JSON.stringify(after, null, 2)}\n`, { mode: 0o600 });
-      } catch (error) {
-        throw unusable(path, 'cannot be written', error);
-      }
-    },
+    update: (change) =>
+      withLock(join(dirname(path), 'locks', 'config.lock'), { timeoutMs: LOCK_TIMEOUT_MS }, async () => {
+        const before = await read();
+        const after = change(before);
+        if (JSON.stringify(after) !== JSON.stringify(before)) await write(after);
+      }),
   };
 }
 

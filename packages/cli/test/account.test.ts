@@ -188,6 +188,14 @@ describe('login', () => {
     expect(await config(world)).toEqual({ theme: 'dark', accounts: { [SERVER]: 'ada' } });
   });
 
+  test('at several servers at once loses none of them in config.json', async () => {
+    const world = await openWorld();
+    const servers = Array.from({ length: 8 }, (_, number) => `https://s${number}.test`);
+    await Promise.all(servers.map((server, number) => world.register(`user${number}`, ['--server', server])));
+    const accounts = Object.fromEntries(servers.map((server, number) => [server, `user${number}`]));
+    expect(await config(world)).toMatchObject({ accounts });
+  });
+
   test('a config.json that is broken is named, and nothing is sent', async () => {
     const world = await openWorld();
     await world.register('ada');
