@@ -16,6 +16,8 @@ export interface SessionBus {
 export interface SecretService extends SessionBus {
   /** Locks the keyring. Its prompt is then dismissed at once, or never answered with `unansweredPrompt`. */
   lock(): Promise<void>;
+  /** How many secrets are stored for a service, as the provider counts them. */
+  count(service: string): Promise<number>;
   /** From now on gnome-keyring cannot write its files, as on a full disk. */
   refuseWrites(): Promise<void>;
   /** Stops gnome-keyring as SIGSTOP does: it owns its name on the bus and never answers. */
@@ -87,7 +89,7 @@ export async function startSessionBus(options: { unansweredPrompt?: boolean } = 
   return {
     env,
     async stop() {
-      await end(bus);
+      await endGroup(bus);
       await rm(home, { recursive: true, force: true });
     },
   };
@@ -107,24 +109,13 @@ export async function startSecretService(options: { unansweredPrompt?: boolean }
     { env: bus.env, stdio: ['pipe', 'ignore', 'ignore'], detached: true },
   );
   keyring.stdin.end('password of the test keyring');
-  const call = (...rest: string[]): Promise<{ stdout: string }> =>
-    run(
-      'dbus-send',
-      ['--session', '--print-reply', '--dest=org.freedesktop.secrets', '/org/freedesktop/secrets', ...rest],
-      {
-        env: bus.env,
-      },
-    );
   const stop = async (): Promise<void> => {
-    await end(keyring);
+    await endGroup(keyring);
     await bus.stop();
   };
 
   try {
-    await eventually(async () => {
-      const { stdout } = await call('org.freedesktop.Secret.Service.ReadAlias', 'string:default');
-      if (!stdout.includes('/collection/')) throw new Error('the keyring has not been made yet');
-    });
+    await untilKeyringIsOpen(bus.env);
   } catch (error) {
     await stop();
     throw error;
@@ -134,7 +125,15 @@ export async function startSecretService(options: { unansweredPrompt?: boolean }
     env: bus.env,
     stop,
     async lock() {
-      await call('org.freedesktop.Secret.Service.Lock', 'array:objpath:/org/freedesktop/secrets/aliases/default');
+      await call(
+        bus.env,
+        'org.freedesktop.Secret.Service.Lock',
+        'array:objpath:/org/freedesktop/secrets/aliases/default',
+      );
+    },
+    async count(service) {
+      const search = ['org.freedesktop.Secret.Service.SearchItems', `dict:string:string:service,${service}`];
+      return (await call(bus.env, ...search)).stdout.split('object path').length - 1;
     },
     async refuseWrites() {
       await run('prlimit', ['--pid', String(keyring.pid), '--fsize=0:']);
@@ -145,10 +144,13 @@ export async function startSecretService(options: { unansweredPrompt?: boolean }
   };
 }
 
-async function eventually(check: () => Promise<void>): Promise<void> {
+/** Waits for a Secret Service to come up and to have a keyring that it writes to. */
+export async function untilKeyringIsOpen(env: NodeJS.ProcessEnv): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await check();
+      const { stdout } = await call(env, 'org.freedesktop.Secret.Service.ReadAlias', 'string:default');
+      if (stdout.includes('/collection/')) return;
+      throw new Error('the Secret Service has no keyring yet');
     } catch (error) {
       if (attempt === 200) throw error;
       await delay(50);
@@ -156,7 +158,13 @@ async function eventually(check: () => Promise<void>): Promise<void> {
   }
 }
 
-async function end(leader: ChildProcess): Promise<void> {
+function call(env: NodeJS.ProcessEnv, ...request: string[]): Promise<{ stdout: string }> {
+  const service = ['--dest=org.freedesktop.secrets', '/org/freedesktop/secrets'];
+  return run('dbus-send', ['--session', '--print-reply', ...service, ...request], { env });
+}
+
+/** Ends a process that was started as the leader of a group, and what it has started. */
+export async function endGroup(leader: ChildProcess): Promise<void> {
   if (leader.pid === undefined || leader.exitCode !== null || leader.signalCode !== null) return;
   const ended = once(leader, 'exit');
   process.kill(-leader.pid, 'SIGKILL');

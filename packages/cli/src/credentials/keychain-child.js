@@ -21,6 +21,10 @@ import { createInterface } from 'node:readline';
 /** The library's default for Linux falls back without a word to the kernel's keyring, which forgets at reboot. */
 const OPTIONS = /** @type {const} */ ({ linux: { store: 'secret-service' } });
 
+/** A name of its own for each process, so that those which probe at once do not delete each other's entry. */
+const PROBE_PREFIX = 'probe|';
+const PROBE = PROBE_PREFIX + randomUUID();
+
 /** What a parent that has gone away leaves behind must end too, even while it waits for a person. */
 const GRACE_MS = 2_000;
 
@@ -30,38 +34,52 @@ library.catch(() => {}); // reported by the request that needs it
 let queue = Promise.resolve();
 const input = createInterface({ input: process.stdin });
 input.on('line', (line) => {
-  queue = queue.then(() => serve(JSON.parse(line)));
+  const request = /** @type {Request} */ (JSON.parse(line));
+  queue = queue.then(() => serve(request));
 });
 input.on('close', () => {
   // A write that is under way may finish; process.exit() would wait for a prompt that nobody answers.
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), GRACE_MS).unref();
 });
 
-/** @param {Request} request */
+/**
+ * The library waits for 2 s, but KeePassXC answers only when its person has unlocked it. So while the provider still
+ * opens a session it is asked again, and the parent sets the limit.
+ *
+ * @param {Request} request
+ */
 async function serve(request) {
-  try {
-    answer({ id: request.id, value: await perform(request) });
-  } catch (error) {
-    answer({ id: request.id, error: error instanceof Error ? error.message : String(error) });
+  const progress = { opened: false };
+  for (;;) {
+    try {
+      progress.opened = false;
+      return answer({ id: request.id, value: await perform(request, progress) });
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (progress.opened && text.includes('Did not receive a reply')) continue;
+      return answer({ id: request.id, error: text });
+    }
   }
 }
 
 /**
  * @param {Request} request
+ * @param {{ opened: boolean }} progress
  * @returns {Promise<unknown>}
  */
-async function perform({ id, op, service, account = '', password = '' }) {
+async function perform({ id, op, service, account = '', password = '' }, progress) {
   const { AsyncEntry, findCredentialsAsync } = await library;
   /** @param {string} name */
   const open = (name) => {
     const entry = new AsyncEntry(service, name, OPTIONS);
     // From here on the provider is known to answer, so a long wait is one for a person.
+    progress.opened = true;
     answer({ id, opened: true });
     return entry;
   };
 
   /**
-   * KeePassXC and others answer "nothing found" while they are locked, so an empty answer is believed only of a keychain
+   * KeePassXC can be set to answer "nothing found" while it is locked, so an empty answer is believed only of a keychain
    * that can be written. macOS and Windows say when they are locked.
    */
   const confirmEmpty = async () => {
@@ -69,8 +87,7 @@ async function perform({ id, op, service, account = '', password = '' }) {
   };
 
   const probe = async () => {
-    // A name of its own, so that processes which probe at once do not delete each other's entry.
-    const entry = open(`probe|${randomUUID()}`);
+    const entry = open(PROBE);
     const value = randomUUID();
     await entry.setPassword(value);
     const found = await entry.getPassword();
@@ -100,10 +117,10 @@ async function perform({ id, op, service, account = '', password = '' }) {
     }
     case 'find': {
       // The search comes from another D-Bus library, which has no time limit and other words for each failure.
-      new AsyncEntry(service, '', OPTIONS);
+      open(PROBE);
       const entries = await find();
       // The search matches more than our entries: by the end of the name on Windows, by any program's attributes on Linux.
-      const accounts = new Set(entries.map((entry) => entry.account).filter((name) => !name.startsWith('probe|')));
+      const accounts = new Set(entries.map((entry) => entry.account).filter((name) => !name.startsWith(PROBE_PREFIX)));
       const found = [];
       for (const name of accounts) {
         const secret = await open(name).getPassword();

@@ -103,6 +103,7 @@ export function createKeychainProcess(options: { timeoutMs: number; env: NodeJS.
 
     close() {
       running?.child.kill('SIGKILL');
+      running = undefined;
     },
   };
 }

@@ -37,8 +37,10 @@ export interface KeychainStore extends CredentialStore {
  * await store.setPassword('imgup', 'http://localhost:4747|ada', 'secret');
  * ```
  */
-export function createKeychainStore({ timeoutMs = 4_000, env = process.env }: KeychainOptions = {}): KeychainStore {
-  const keychain = createKeychainProcess({ timeoutMs, env });
+export function createKeychainStore({ timeoutMs = 4_000, env }: KeychainOptions = {}): KeychainStore {
+  // oxlint-disable-next-line node/no-process-env -- handed on whole to the child; no setting is read from it
+  const inherited = env ?? process.env;
+  const keychain = createKeychainProcess({ timeoutMs, env: inherited });
 
   // A keychain that was silent once is not asked again, or a command that makes three requests would wait three times.
   let silence: CredentialStoreError | undefined;

@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createKeychainStore, type KeychainStore } from '../../src/credentials/keychain.ts';
+import { credentialStoreContract } from '../contracts/credential-store.ts';
+import { KEEPASSXC_MISSING, startKeePassXc } from '../keepassxc.ts';
+
+const unlocked = await startKeePassXc();
+if (!unlocked) console.warn(`skipped: ${KEEPASSXC_MISSING}`);
+
+describe.runIf(unlocked)('keychain store on KeePassXC', () => {
+  let store: KeychainStore;
+  beforeAll(() => {
+    store = createKeychainStore(unlocked ? { env: unlocked.env } : {});
+  });
+  afterAll(async () => {
+    store.close();
+    await unlocked?.stop();
+  });
+
+  credentialStoreContract(async () => store);
+});
+
+describe.runIf(unlocked)('keychain store on a locked KeePassXC', { timeout: 30_000 }, () => {
+  it.each([
+    ['asks for its password when it is searched', true],
+    ['finds nothing when it is searched', false],
+  ])('that %s: an error that says so within 5 s, and never "nothing stored"', async (_, unlockBeforeSearch) => {
+    const service = await startKeePassXc({ locked: true, unlockBeforeSearch });
+    const verbs: ((store: KeychainStore) => Promise<unknown>)[] = [
+      (store) => store.getPassword('imgup-test', 'ada'),
+      (store) => store.setPassword('imgup-test', 'ada', 'secret'),
+      (store) => store.deletePassword('imgup-test', 'ada'),
+      (store) => store.findCredentials('imgup-test'),
+      (store) => store.probe('imgup-test'),
+    ];
+    try {
+      await Promise.all(
+        verbs.map(async (work) => {
+          const store = createKeychainStore(service ? { env: service.env } : {});
+          const before = performance.now();
+          await expect(work(store)).rejects.toMatchObject({
+            code: 'locked',
+            message: expect.stringMatching(
+              /^The keychain is locked.*IMGUP_CREDENTIAL_STORE=file to keep tokens in a file\.$/,
+            ),
+          });
+          expect(performance.now() - before).toBeLessThan(5_000);
+          store.close();
+        }),
+      );
+    } finally {
+      await service?.stop();
+    }
+  });
+});

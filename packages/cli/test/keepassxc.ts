@@ -1,0 +1,83 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { endGroup, startSessionBus, untilKeyringIsOpen, type SessionBus } from './secret-service.ts';
+
+export const KEEPASSXC_MISSING = 'no KeePassXC here: apt-get install --no-install-recommends keepassxc';
+
+const INSTALLED =
+  process.platform === 'linux' && spawnSync('keepassxc-cli', ['--version'], { stdio: 'ignore' }).error === undefined;
+
+const PASSWORD = 'password of the test database';
+const ROOT_GROUP = '04d15646-7b5a-4b24-91ad-378d2636e2da';
+
+/** Only a database whose settings name a group serves secrets, and only the graphical program or an import can set that. */
+const DATABASE = `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
+<KeePassFile>
+  <Meta>
+    <CustomData>
+      <Item><Key>FDO_SECRETS_EXPOSED_GROUP</Key><Value>{${ROOT_GROUP}}</Value></Item>
+    </CustomData>
+  </Meta>
+  <Root>
+    <Group>
+      <UUID>${Buffer.from(ROOT_GROUP.replaceAll('-', ''), 'hex').toString('base64')}</UUID>
+      <Name>Passwords</Name>
+    </Group>
+  </Root>
+</KeePassFile>`;
+
+export interface KeePassXcOptions {
+  /** Started without the database's password, so that it waits for a person who never comes. */
+  locked?: boolean;
+  /** Whether a search asks for the password (its default) or finds nothing while the database is locked. */
+  unlockBeforeSearch?: boolean;
+}
+
+/** A KeePassXC of its own, without a screen, on a bus of its own; null where it is not installed. */
+export async function startKeePassXc({
+  locked = false,
+  unlockBeforeSearch = true,
+}: KeePassXcOptions = {}): Promise<SessionBus | null> {
+  if (!INSTALLED) return null;
+  const bus = await startSessionBus();
+  if (!bus) return null;
+  const home = bus.env['HOME'] ?? '';
+  // It allows one instance for each temporary folder, and a person's own may be running.
+  const env = { ...bus.env, QT_QPA_PLATFORM: 'offscreen', TMPDIR: home };
+  const config = join(home, 'config', 'keepassxc');
+  await mkdir(config, { recursive: true });
+  await writeFile(
+    join(config, 'keepassxc.ini'),
+    `[General]\nConfigVersion=2\nUpdateCheckMessageShown=true\n[GUI]\nCheckForUpdates=false\n` +
+      `[FdoSecrets]\nEnabled=true\nConfirmAccessItem=false\nConfirmDeleteItem=false\nShowNotification=false\n` +
+      `UnlockBeforeSearch=${unlockBeforeSearch}\n`,
+  );
+  const xml = join(home, 'database.xml');
+  const database = join(home, 'database.kdbx');
+  await writeFile(xml, DATABASE);
+  const imported = spawnSync('keepassxc-cli', ['import', '-p', xml, database], {
+    env,
+    input: `${PASSWORD}\n${PASSWORD}\n`,
+    encoding: 'utf8',
+  });
+  if (imported.status !== 0) throw new Error(`keepassxc-cli import failed: ${imported.stderr}`);
+
+  const program = spawn('keepassxc', [...(locked ? [] : ['--pw-stdin']), database], {
+    env,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  if (!locked) program.stdin.write(`${PASSWORD}\n`);
+  const stop = async (): Promise<void> => {
+    await endGroup(program);
+    await bus.stop();
+  };
+  try {
+    await untilKeyringIsOpen(bus.env);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { env: bus.env, stop };
+}
