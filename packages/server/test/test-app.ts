@@ -12,7 +12,7 @@ export interface TestApp {
   request(path: string, init?: RequestInit): Promise<Response>;
   post(path: string, body: unknown, token?: string): Promise<Response>;
   register(username: string, password?: string): Promise<LoginResponse>;
-  upload(token: string, body: BodyInit, headers?: Record<string, string>): Promise<Response>;
+  upload(token: string, body: NonNullable<RequestInit['body']>, headers?: Record<string, string>): Promise<Response>;
   close(): Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export async function openApp(options: Partial<AppOptions> = {}): Promise<TestAp
   onTestFinished(close);
 
   const request = async (path: string, init?: RequestInit) =>
-    app.fetch(new Request(`http://imgup.test${path}`, { duplex: 'half', ...init } as RequestInit));
+    app.fetch(new Request(`http://imgup.test${path}`, { duplex: 'half', ...init }));
   const post = (path: string, body: unknown, token?: string) =>
     request(path, {
       method: 'POST',

@@ -58,5 +58,5 @@ export function authRoutes({ accounts, sessions, attempts, trustedProxies }: Aut
 /** For display only: without control characters, cut to the limit. */
 function deviceName(device: string | undefined): string | null {
   const printable = device?.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '').trim();
-  return printable ? [...printable].slice(0, DEVICE_MAX).join('') : null;
+  return printable ? Array.from(printable).slice(0, DEVICE_MAX).join('') : null;
 }

@@ -27,16 +27,16 @@ export async function* requestBody(c: Context<AppEnv>): AsyncGenerator<Uint8Arra
     outgoing.writeContinue();
   }
   // An iterator that ends early must not destroy the connection that the refusal is to be sent on.
-  const chunks = incoming.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array>;
+  const chunks = incoming.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Uint8Array, undefined>;
   const pace = watchPace();
   try {
     for (;;) {
       pace.waiting(true);
-      const { done, value } = await Promise.race([chunks.next(), pace.tooSlow]);
+      const step = await Promise.race([chunks.next(), pace.tooSlow]);
       pace.waiting(false);
-      if (done === true) return;
-      pace.received(value.length);
-      yield value;
+      if (step.done === true) return;
+      pace.received(step.value.length);
+      yield step.value;
     }
   } catch (error) {
     if (error instanceof AppError) throw error;
