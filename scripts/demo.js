@@ -21,7 +21,8 @@ try {
   await demo(process.argv[2]);
 } catch (error) {
   console.error('\ndemo: failed:', error instanceof DemoError ? error.message : error);
-  process.exitCode = 1;
+  // Ends the server as well, and removes its folder.
+  process.exit(1);
 }
 
 /** @param {string | undefined} named the picture that the person has named */
