@@ -160,6 +160,7 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
       return [EXIT.refused, `This is no picture that the server takes; convert it to one of ${IMAGE_TYPE_NAMES}.`];
     case 'image_invalid':
       return [EXIT.refused, `The picture cannot be read (${error.message}); export it again and retry.`];
+    case 'image_too_many_pixels':
     case 'image_too_large':
     case 'body_too_large':
       return [EXIT.refused, `The picture is too large (${error.message}); send a smaller one.`];
@@ -177,6 +178,8 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
     case 'server_busy':
     case 'storage_unavailable':
       return [EXIT.failed, `${origin} cannot do this just now; try again ${later}.`];
+    case 'quota_exceeded':
+      return [EXIT.refused, `Your storage at ${origin} is full (${error.message}); remove pictures you no longer need.`];
     case 'storage_full':
       return [EXIT.failed, `${origin} has no room left for pictures; tell its administrator.`];
     default:

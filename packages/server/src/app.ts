@@ -10,6 +10,7 @@ import type { UploadLimiter } from './ports/upload-limiter.ts';
 import { problemResponse } from './problem-response.ts';
 import { authRoutes } from './routes/auth.ts';
 import { imageRoutes } from './routes/images.ts';
+import { pictureRoutes } from './routes/pictures.ts';
 import { publicRoutes } from './routes/public.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { userRoutes } from './routes/users.ts';
@@ -17,7 +18,9 @@ import type { Accounts } from './services/accounts.ts';
 import type { AttemptLimits } from './services/attempt-limits.ts';
 import type { Images } from './services/images.ts';
 import type { Readiness } from './services/readiness.ts';
+import type { ReceiveImage } from './services/receive-image.ts';
 import type { Sessions } from './services/sessions.ts';
+import type { SmallVersions } from './services/small-versions.ts';
 
 export interface AppParts {
   accounts: Accounts;
@@ -30,7 +33,10 @@ export interface AppParts {
   publicUrl: string | null;
   trustedProxies: Network[];
   registration: 'open' | 'closed';
+  receiveImage: ReceiveImage;
+  smallVersions: SmallVersions;
   maxBytes: number;
+  maxPixels: number;
   version: string;
 }
 
@@ -48,6 +54,7 @@ export function buildApp(parts: AppParts): Hono<AppEnv> {
   app.route('/', sessionRoutes(parts));
   app.route('/', userRoutes(parts));
   app.route('/', imageRoutes(parts));
+  app.route('/', pictureRoutes(parts));
   methodNotAllowed(app);
 
   app.notFound(() => problemResponse('not_found', 'There is nothing here. GET /api says what this server offers.'));

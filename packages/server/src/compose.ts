@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Hono } from 'hono';
+import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
 import { lockDataFolder } from './adapters/filesystem/data-folder.ts';
 import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
@@ -8,7 +9,8 @@ import { openLowdbAccountStore } from './adapters/lowdb/account-store.ts';
 import { createMemoryUploadLimiter } from './adapters/memory/upload-limiter.ts';
 import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
 import { sweepImages } from './adapters/filesystem/sweep-images.ts';
-import { measurePicture } from './adapters/sharp/measure-picture.ts';
+import { stripMetadata } from './adapters/metadata/strip-metadata.ts';
+import { createSharpDecoder } from './adapters/sharp/picture-decoder.ts';
 import type { AppEnv } from './app-env.ts';
 import { buildApp } from './app.ts';
 import { readConfig, type ServerConfig } from './config.ts';
@@ -19,10 +21,15 @@ import { createImages } from './services/images.ts';
 import { createKeyRing } from './services/key-ring.ts';
 import { createPasswords } from './services/passwords.ts';
 import { createReadiness } from './services/readiness.ts';
+import { createReceiveImage } from './services/receive-image.ts';
 import { createSessions } from './services/sessions.ts';
+import { createSmallVersions } from './services/small-versions.ts';
 import { readVersion } from './version.ts';
 
 const SWEEP_INTERVAL = 60 * 60 * 1000;
+
+/** How soon an expired picture is gone from the disk. */
+const EXPIRY_INTERVAL = 10 * 60 * 1000;
 
 /** How soon a running server takes a rotated secret. */
 const SECRET_INTERVAL = 2000;
@@ -68,7 +75,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
   try {
     const keyRing = await createKeyRing(config.secrets ?? (await openSecretFile(config.secretFile, now())));
     const store = await openLowdbAccountStore(join(data, 'db.json'));
-    const imageStore = await openFilesystemImageStore(join(data, 'images'));
+    const imageStore = await openFilesystemImageStore(data);
     const incoming = await openIncoming(join(data, 'incoming'));
     const swept = incoming.swept + (await sweepImages(join(data, 'images')));
     if (swept > 0) logger.warn({ files: swept }, 'files that an interrupted server had left were swept');
@@ -80,12 +87,28 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl, now });
     const accounts = createAccounts({ store, images: imageStore, passwords, sessions, registration, now });
     const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
-    const images = createImages({ store: imageStore, incoming, measure: measurePicture, isUser, maxBytes, now });
+    const decoder = createSharpDecoder({ maxPixels: config.maxPixels });
+    const cache = await openCacheFolder(join(data, 'cache'), config.cacheSize);
+    const smallVersions = createSmallVersions({ store: imageStore, cache, decoder });
+    const images = createImages({ store: imageStore, smallVersions, now });
+    const receiveImage = createReceiveImage({
+      store: imageStore,
+      incoming,
+      strip: stripMetadata,
+      decoder,
+      smallVersions,
+      isUser,
+      maxBytes,
+      quota: config.quota,
+      now,
+    });
     const app = buildApp({
       ...config,
       accounts,
       sessions,
       images,
+      receiveImage,
+      smallVersions,
       limiter,
       attempts,
       readiness,
@@ -95,7 +118,9 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
 
     await accounts.finishRemovals();
     await sessions.sweep();
+    await images.sweepExpired();
     const stopSweeping = repeat(SWEEP_INTERVAL, logger, sessions.sweep);
+    const stopExpiring = repeat(EXPIRY_INTERVAL, logger, images.sweepExpired);
     const stopRereading = repeat(SECRET_INTERVAL, logger, async () => {
       if (config.secrets === null) await keyRing.replace(await openSecretFile(config.secretFile, now()));
     });
@@ -104,6 +129,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       fetch: app.fetch,
       async close() {
         stopSweeping();
+        stopExpiring();
         stopRereading();
         await passwords.close();
         await store.close();

@@ -3,11 +3,11 @@ import { join, resolve } from 'node:path';
 import { DEFAULT_HOST, DEFAULT_PORT } from '@imgup/shared';
 import bytes from 'bytes';
 import ipaddr from 'ipaddr.js';
-import ms, { type StringValue } from 'ms';
 import { parseSecrets, type Secrets } from './adapters/filesystem/secret-file.ts';
 import { StartError } from './errors.ts';
 import type { LogLevel } from './logger.ts';
 import type { Network } from './middleware/client-address.ts';
+import { parseTime } from './parse-time.ts';
 
 export interface ServerConfig {
   host: string;
@@ -26,6 +26,12 @@ export interface ServerConfig {
   accessTtl: number;
   /** The largest picture, in bytes. */
   maxBytes: number;
+  /** The most pixels of a picture, those of all its frames together. */
+  maxPixels: number;
+  /** Bytes that a user may have stored; null: any number. */
+  quota: number | null;
+  /** Bytes that small versions of pictures may take in all. */
+  cacheSize: number;
   /** Bytes of the disk that uploads must leave free. */
   minFree: number;
   registration: 'open' | 'closed';
@@ -47,6 +53,9 @@ type SettingName =
   | 'trust-proxy'
   | 'access-ttl'
   | 'max-size'
+  | 'max-pixels'
+  | 'quota'
+  | 'cache-size'
   | 'min-free'
   | 'registration'
   | 'log-level'
@@ -86,6 +95,9 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
     trustedProxies: setting('trust-proxy', '', 'networks such as 10.0.0.0/8,::1', parseNetworks),
     accessTtl: setting('access-ttl', '10m', 'a time from 5m to 15m', parseAccessTtl),
     maxBytes: setting('max-size', '25MB', 'a size from 1KB to 1GB, such as 25MB', parseSize),
+    maxPixels: setting('max-pixels', '64M', 'a number of pixels such as 64M or 100000000', parsePixels),
+    quota: setting('quota', 'none', 'a size such as 1GB, or "none"', parseQuota).bytes,
+    cacheSize: setting('cache-size', '1GB', 'a size of at least 1MB, such as 1GB', parseCacheSize),
     minFree: setting('min-free', '200MB', 'a size such as 200MB, or 0', (text) => bytes.parse(text)),
     registration: setting('registration', 'open', '"open" or "closed"', oneOf(['open', 'closed'])),
     logLevel: setting(
@@ -140,6 +152,24 @@ function parseNetworks(text: string): Network[] | null {
   return networks;
 }
 
+/** Pixels, with M for a million. */
+function parsePixels(text: string): number | null {
+  const [, digits = '', unit = ''] = /^(\d{1,10})(M?)$/.exec(text) ?? [];
+  const pixels = Number(digits) * (unit === 'M' ? 1e6 : 1);
+  return pixels >= 1 && pixels <= 1e9 ? pixels : null;
+}
+
+function parseQuota(text: string): { bytes: number | null } | null {
+  if (text === 'none') return { bytes: null };
+  const size = bytes.parse(text);
+  return size === null || size < 1 ? null : { bytes: size };
+}
+
+function parseCacheSize(text: string): number | null {
+  const size = bytes.parse(text);
+  return size !== null && size >= 1024 ** 2 ? size : null;
+}
+
 function parseAccessTtl(text: string): number | null {
   const time = parseTime(text);
   return time !== null && time >= 300_000 && time <= 900_000 ? Math.floor(time / 1000) : null;
@@ -148,13 +178,6 @@ function parseAccessTtl(text: string): number | null {
 function parseSize(text: string): number | null {
   const size = bytes.parse(text);
   return size !== null && size >= 1024 && size <= 1024 ** 3 ? size : null;
-}
-
-/** A time with a unit, in milliseconds. */
-function parseTime(text: string): number | null {
-  if (!/^\d+(\.\d+)? ?[a-z]+$/i.test(text)) return null;
-  const time = ms(text as StringValue) as number | undefined;
-  return time === undefined || !Number.isFinite(time) ? null : time;
 }
 
 function oneOf<T extends string>(values: readonly T[]): (text: string) => T | null {

@@ -75,7 +75,10 @@ export const usersResponse = v.object({
   users: v.array(v.object({ ...user.entries, password: v.string() })),
 });
 
-/** A picture as the API shows it. `bytes` and `sha256` are those of the file that is served. */
+/**
+ * A picture as the API shows it. `bytes` and `sha256` are those of the file that is served, `source_sha256` is that of
+ * the file that was sent, and `removed` says in words what was taken out of it ("GPS position").
+ */
 export const imageResponse = v.object({
   id: v.string(),
   url: v.string(),
@@ -85,7 +88,17 @@ export const imageResponse = v.object({
   width: v.number(),
   height: v.number(),
   sha256: v.string(),
+  source_sha256: v.string(),
+  removed: v.array(v.string()),
   created_at: timestamp,
+  expires_at: v.nullable(timestamp),
+});
+
+/** `GET /api/images`: mine, the newest first. `next` is what to give as `after` for the next page. */
+export const imagesResponse = v.object({
+  images: v.array(imageResponse),
+  next: v.nullable(v.string()),
+  total: v.object({ pictures: v.number(), bytes: v.number() }),
 });
 
 /** `GET /api`: what a client can check before it sends. Sizes in bytes, times in seconds. */
@@ -95,6 +108,7 @@ export const aboutResponse = v.object({
   registration: v.picklist(['open', 'closed']),
   upload: v.object({
     max_bytes: v.number(),
+    max_pixels: v.number(),
     types: v.array(v.string()),
     limit: v.object({ uploads: v.number(), window_seconds: v.number() }),
   }),
@@ -116,5 +130,6 @@ export type UserResponse = v.InferOutput<typeof user>;
 export type UsersResponse = v.InferOutput<typeof usersResponse>;
 export type SessionsResponse = v.InferOutput<typeof sessionsResponse>;
 export type ImageResponse = v.InferOutput<typeof imageResponse>;
+export type ImagesResponse = v.InferOutput<typeof imagesResponse>;
 export type AboutResponse = v.InferOutput<typeof aboutResponse>;
 export type ProblemResponse = v.InferOutput<typeof problemResponse>;

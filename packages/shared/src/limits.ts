@@ -34,3 +34,7 @@ export type ImageExtension = (typeof IMAGE_TYPES)[ImageType];
 
 /** "PNG, JPEG, GIF, WebP, AVIF": the accepted formats as a person reads them. */
 export const IMAGE_TYPE_NAMES = 'PNG, JPEG, GIF, WebP, AVIF';
+
+/** How long a picture that expires may live, in milliseconds: 10 minutes to 365 days. */
+export const EXPIRY_MIN_MS = 10 * 60 * 1000;
+export const EXPIRY_MAX_MS = 365 * 24 * 60 * 60 * 1000;

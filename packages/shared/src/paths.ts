@@ -14,6 +14,7 @@ export const paths = {
   user: '/api/users/:name',
   images: '/api/images',
   image: '/api/images/:id',
+  imageByDigest: '/api/images/by-digest/:sha256',
   picture: '/i/:owner/:file',
   health: '/healthz',
   ready: '/readyz',

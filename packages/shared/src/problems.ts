@@ -33,12 +33,14 @@ export const problems = {
   password_invalid: { status: 422, title: 'The password is not allowed' },
   password_common: { status: 422, title: 'The password is too common' },
   image_invalid: { status: 422, title: 'The picture cannot be read' },
+  image_too_many_pixels: { status: 422, title: 'The picture has too many pixels' },
   too_many_attempts: { status: 429, title: 'Too many attempts' },
   upload_limit_reached: { status: 429, title: 'The upload limit is reached' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal_error: { status: 500, title: 'The server failed' },
   server_busy: { status: 503, title: 'The server is busy' },
   storage_unavailable: { status: 503, title: 'The storage does not answer' },
+  quota_exceeded: { status: 507, title: 'Your storage is full' },
   storage_full: { status: 507, title: 'The storage is full' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { ImageExtension, ImageType } from '@imgup/shared';
 
 /** What is known of a stored picture. Writing it is what commits an upload. */
@@ -10,35 +11,73 @@ export interface ImageRecord {
   name: string | null;
   type: ImageType;
   extension: ImageExtension;
+  /** Of the file as it is served. */
   bytes: number;
   width: number;
   height: number;
   /** Of the file as it is served, in hex. */
   sha256: string;
+  /** Of the file as it was sent, in hex. */
+  sourceSha256: string;
+  /** What a repeated upload is recognised by: see `digestKey`. */
+  digestKey: string;
+  /** What was removed from the file that was sent, in words for people. */
+  removed: string[];
   /** RFC 3339, UTC. */
   createdAt: string;
+  /** When readers find it no longer; null: never. */
+  expiresAt: string | null;
 }
 
-/** A picture's bytes, opened for reading. */
-export interface ImageContent {
-  record: ImageRecord;
-  /** The caller reads it to its end or destroys it. */
-  stream(): NodeJS.ReadableStream & AsyncIterable<Uint8Array>;
+/** The same bytes with and without their metadata are two pictures. */
+export function digestKey(sourceSha256: string, keepMetadata: boolean): string {
+  return keepMetadata ? `${sourceSha256}.kept` : sourceSha256;
 }
 
-/** Where pictures are kept. When `put` resolves the picture survives a power cut; when it rejects no trace is left. */
+/** How much an owner has stored. */
+export interface Usage {
+  pictures: number;
+  bytes: number;
+}
+
+interface PutOptions {
+  /** The most bytes that the owner may have stored with this picture; null: any number. */
+  quota: number | null;
+}
+
+export type PutResult = { outcome: 'created' | 'known'; record: ImageRecord } | { outcome: 'quota_exceeded' };
+
+/** Where pictures are kept. When a change resolves it survives a power cut; when it rejects no trace is left. */
 export interface ImageStore {
   /**
-   * Stores a picture from a file, which is moved or copied away. Where the owner already has these bytes, the
-   * picture they have is the result and the new one is dropped.
+   * Stores a picture from a file, which is moved or copied away. Where the owner already has one with this digest key
+   * that has not expired, that one is the result, its expiry put off where this one's is later, and the file stays.
+   *
+   * @param now milliseconds since the epoch
    */
-  put(record: ImageRecord, file: string): Promise<{ record: ImageRecord; created: boolean }>;
+  put(record: ImageRecord, file: string, now: number, options: PutOptions): Promise<PutResult>;
 
-  /** What the owner has under this digest (hex SHA-256), or null. */
-  findByDigest(owner: string, sha256: string): Promise<ImageRecord | null>;
+  /** What the owner has under this digest key, expired or not, or null. */
+  findByDigest(owner: string, digestKey: string): Promise<ImageRecord | null>;
 
-  /** The record alone, or null where there is no such picture. */
+  /** The record, expired or not, or null where there is no such picture. */
   head(owner: string, id: string): Promise<ImageRecord | null>;
+
+  /** The owner's records from the newest to the oldest, those older than the id `after`; at most `limit`. */
+  list(owner: string, after: string | null, limit: number): Promise<ImageRecord[]>;
+
+  /** Expired pictures count until they are swept. */
+  usage(owner: string): Promise<Usage>;
+
+  /**
+   * Opens the bytes of a picture that `head` has found. The caller reads the stream to its end or destroys it.
+   *
+   * @param range the first and the last byte, both included; all where it is left out
+   */
+  read(record: ImageRecord, range?: { start: number; end: number }): Readable;
+
+  /** A file with the picture's bytes, for as long as `work` runs. */
+  withFile<T>(record: ImageRecord, work: (path: string) => Promise<T>): Promise<T>;
 
   /** Removes a picture, in the reverse order of `put`; false where there is none. */
   delete(owner: string, id: string): Promise<boolean>;
@@ -46,6 +85,6 @@ export interface ImageStore {
   /** Removes all pictures of an owner; none is no error. */
   deleteOwner(owner: string): Promise<void>;
 
-  /** Opens a picture for reading, or null where there is no such picture. */
-  get(owner: string, id: string): Promise<ImageContent | null>;
+  /** Removes the pictures that have expired; resolves to their records. */
+  sweepExpired(now: number): Promise<ImageRecord[]>;
 }

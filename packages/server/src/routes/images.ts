@@ -1,23 +1,28 @@
-import { paths, picturePath, type ImageResponse } from '@imgup/shared';
+import { EXPIRY_MAX_MS, EXPIRY_MIN_MS, paths, type ImagesResponse } from '@imgup/shared';
 import contentDisposition from 'content-disposition';
 import { Hono, type Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import type { AppEnv } from '../app-env.ts';
 import { AppError } from '../errors.ts';
 import { authenticate } from '../middleware/authenticate.ts';
-import { isBehindTrustedProxy, type Network } from '../middleware/client-address.ts';
+import type { Network } from '../middleware/client-address.ts';
 import { concurrentUploads } from '../middleware/concurrent-uploads.ts';
 import { uploadLimit } from '../middleware/upload-limit.ts';
-import type { ImageRecord } from '../ports/image-store.ts';
+import { parseTime } from '../parse-time.ts';
+import { digestKey } from '../ports/image-store.ts';
 import type { UploadLimiter } from '../ports/upload-limiter.ts';
 import type { Images } from '../services/images.ts';
 import type { Readiness } from '../services/readiness.ts';
+import type { ReceiveImage } from '../services/receive-image.ts';
 import type { Sessions } from '../services/sessions.ts';
+import { imageResponse } from './image-response.ts';
 import { receiveFilePart } from './multipart.ts';
 import { contentLength, requestBody } from './request-body.ts';
+import { requestOrigin } from './request-origin.ts';
 
 interface ImageRoutesOptions {
   images: Images;
+  receiveImage: ReceiveImage;
   sessions: Sessions;
   limiter: UploadLimiter;
   readiness: Readiness;
@@ -29,7 +34,16 @@ interface ImageRoutesOptions {
 /** What a multipart body may hold beside the picture, in bytes. */
 const MULTIPART_OVERHEAD = 64 * 1024;
 
-export function imageRoutes({ images, sessions, limiter, readiness, publicUrl, trustedProxies }: ImageRoutesOptions) {
+const PAGE_DEFAULT = 50;
+const PAGE_MAX = 200;
+
+const NO_STORE = { 'Cache-Control': 'no-store' };
+
+/** Uploading pictures, and what one has uploaded. */
+export function imageRoutes(options: ImageRoutesOptions) {
+  const { images, receiveImage, sessions, limiter, readiness, publicUrl, trustedProxies } = options;
+  const origin = (c: Context<AppEnv>) => publicUrl ?? requestOrigin(c, trustedProxies);
+
   /** Refuses what its headers show to be hopeless, so that it takes no slot of the limit. */
   const checkHeaders = createMiddleware<AppEnv>(async function checkHeaders(c, next) {
     const encoding = c.req.header('Content-Encoding');
@@ -38,55 +52,61 @@ export function imageRoutes({ images, sessions, limiter, readiness, publicUrl, t
     }
     const length = contentLength(c);
     if (length === 0) throw new AppError('image_empty', 'The picture is empty. Send the bytes of a picture.');
-    if (length !== null) images.checkLength(isMultipart(c) ? length - MULTIPART_OVERHEAD : length);
-    expectedSha256(c);
+    const least = isMultipart(c) ? (length ?? 0) - MULTIPART_OVERHEAD : (length ?? 0);
+    await receiveImage.checkLength(c.var.auth.user.id, least);
+    wishes(c);
     await readiness.checkRoom(length ?? 0);
     await next();
   });
 
-  return new Hono<AppEnv>().post(
-    paths.images,
-    authenticate(sessions),
-    checkHeaders,
-    concurrentUploads(limiter),
-    uploadLimit(limiter),
-    async (c) => {
-      const owner = c.var.auth.user.id;
-      const body = requestBody(c);
-      const expected = expectedSha256(c);
-      const { record, created } = isMultipart(c)
-        ? await receiveFilePart(c.req.header('Content-Type') ?? '', body, ({ name, source }) =>
-            images.upload({ owner, source, name, expectedSha256: expected }),
-          )
-        : await images.upload({ owner, source: body, name: fileName(c), expectedSha256: expected });
-      const origin = publicUrl ?? requestOrigin(c, trustedProxies);
-      const image = imageResponse(record, origin);
-      return c.json(image, created ? 201 : 200, { Location: image.url });
-    },
-  );
+  return new Hono<AppEnv>()
+    .post(
+      paths.images,
+      authenticate(sessions),
+      checkHeaders,
+      concurrentUploads(limiter),
+      uploadLimit(limiter),
+      async (c) => {
+        const upload = { owner: c.var.auth.user.id, ...wishes(c) };
+        const body = requestBody(c);
+        const { record, created } = isMultipart(c)
+          ? await receiveFilePart(c.req.header('Content-Type') ?? '', body, ({ name, source }) =>
+              receiveImage.receive({ ...upload, source, name }),
+            )
+          : await receiveImage.receive({ ...upload, source: body, name: fileName(c) });
+        const image = imageResponse(record, origin(c));
+        return c.json(image, created ? 201 : 200, { Location: image.url });
+      },
+    )
+    .get(paths.imageByDigest, authenticate(sessions), async (c) => {
+      const sha256 = c.req.param('sha256') ?? '';
+      const key = /^[0-9a-f]{64}$/.test(sha256) ? digestKey(sha256, wishes(c).keepMetadata) : null;
+      const record = key === null ? null : await images.findByDigest(c.var.auth.user.id, key);
+      if (record === null) throw new AppError('not_found', 'You have no picture with this digest. Upload it.');
+      const image = imageResponse(record, origin(c));
+      return c.json(image, 200, { ...NO_STORE, Location: image.url });
+    })
+    .get(paths.images, authenticate(sessions), async (c) => {
+      const after = c.req.query('after') ?? null;
+      const { records, next, total } = await images.list(c.var.auth.user.id, after, pageSize(c));
+      const body: ImagesResponse = { images: records.map((record) => imageResponse(record, origin(c))), next, total };
+      return c.json(body, 200, NO_STORE);
+    })
+    .get(paths.image, authenticate(sessions), async (c) => {
+      const record = await images.get(c.var.auth.user.id, c.req.param('id') ?? '');
+      return c.json(imageResponse(record, origin(c)), 200, NO_STORE);
+    })
+    .delete(paths.image, authenticate(sessions), async (c) => {
+      await images.remove(c.var.auth.user.id, c.req.param('id') ?? '');
+      return c.body(null, 204);
+    });
 }
 
-function imageResponse(record: ImageRecord, origin: string): ImageResponse {
-  return {
-    id: record.id,
-    url: origin + picturePath(record.owner, record.id, record.extension),
-    name: record.name,
-    type: record.type,
-    bytes: record.bytes,
-    width: record.width,
-    height: record.height,
-    sha256: record.sha256,
-    created_at: record.createdAt,
-  };
-}
-
-/** The origin that the client has sent its request to, as a trusted proxy tells it or as the request itself does. */
-function requestOrigin(c: Context<AppEnv>, trustedProxies: Network[]): string {
-  const url = new URL(c.req.url);
-  if (!isBehindTrustedProxy(c, trustedProxies)) return url.origin;
-  const protocol = c.req.header('X-Forwarded-Proto') ?? url.protocol.slice(0, -1);
-  const forwarded = `${protocol}://${c.req.header('X-Forwarded-Host') ?? url.host}`;
-  return /^https?:/.test(forwarded) && URL.canParse(forwarded) ? new URL(forwarded).origin : url.origin;
+function pageSize(c: Context): number {
+  const text = c.req.query('limit') ?? `${PAGE_DEFAULT}`;
+  const limit = Number(text);
+  if (/^\d{1,3}$/.test(text) && limit >= 1 && limit <= PAGE_MAX) return limit;
+  throw new AppError('invalid_request', `limit must be a number from 1 to ${PAGE_MAX}.`);
 }
 
 function isMultipart(c: Context): boolean {
@@ -102,6 +122,23 @@ function fileName(c: Context): string | null {
   } catch {
     return null;
   }
+}
+
+/** What the headers of an upload ask for. @throws AppError `invalid_request` */
+function wishes(c: Context) {
+  return {
+    expectedSha256: expectedSha256(c),
+    keepMetadata: c.req.header('X-Imgup-Metadata')?.toLowerCase() === 'keep',
+    expiresIn: expiresIn(c),
+  };
+}
+
+function expiresIn(c: Context): number | null {
+  const header = c.req.header('X-Imgup-Expires');
+  if (header === undefined) return null;
+  const time = parseTime(header);
+  if (time !== null && time >= EXPIRY_MIN_MS && time <= EXPIRY_MAX_MS) return time;
+  throw new AppError('invalid_request', 'X-Imgup-Expires must be a time from 10m to 365d, such as 7d.');
 }
 
 /**

@@ -1,131 +1,74 @@
-import { IMAGE_NAME_MAX_BYTES, IMAGE_TYPE_NAMES, IMAGE_TYPES } from '@imgup/shared';
-import bytes from 'bytes';
-import { ulid } from 'ulid';
 import { AppError } from '../errors.ts';
-import type { ImageContent, ImageRecord, ImageStore } from '../ports/image-store.ts';
-import type { Incoming } from '../ports/incoming.ts';
-import { recognisePicture } from './recognise-picture.ts';
+import type { ImageRecord, ImageStore, Usage } from '../ports/image-store.ts';
+import type { SmallVersions } from './small-versions.ts';
 
 interface ImagesOptions {
   store: ImageStore;
-  incoming: Incoming;
-  measure: (path: string) => Promise<{ width: number; height: number }>;
-  /** Whether the user still exists. */
-  isUser: (userId: string) => Promise<boolean>;
-  /** Bytes. */
-  maxBytes: number;
+  smallVersions: SmallVersions;
   now: () => number;
-}
-
-export interface Upload {
-  /** User id. */
-  owner: string;
-  source: AsyncIterable<Uint8Array>;
-  /** The file's name as the client has it; cleaned here. */
-  name: string | null;
-  /** Hex SHA-256 of the body as the client knows it (RFC 9530). */
-  expectedSha256: string | null;
 }
 
 export type Images = ReturnType<typeof createImages>;
 
-export function createImages({ store, incoming, measure, isUser, maxBytes, now }: ImagesOptions) {
-  function tooLarge(): AppError {
-    const detail = `The picture is larger than the ${formatBytes(maxBytes)} that this server accepts. Send a smaller one.`;
-    return new AppError('image_too_large', detail);
-  }
+/** Pictures that are stored: those of one user, and the one behind a public link. */
+export function createImages({ store, smallVersions, now }: ImagesOptions) {
+  const isAlive = (record: ImageRecord) => record.expiresAt === null || Date.parse(record.expiresAt) > now();
 
   return {
-    /**
-     * Refuses a body whose length is known to be too large, before any of it is read.
-     *
-     * @throws AppError `image_too_large`
-     */
-    checkLength(length: number): void {
-      if (length > maxBytes) throw tooLarge();
-    },
-
-    /**
-     * Receives a picture and stores it. What is refused leaves nothing behind.
-     *
-     * @throws AppError `image_empty`, `image_too_large`, `image_type_unsupported`, `image_invalid`, `digest_mismatch`
-     */
-    async upload({ owner, source, name, expectedSha256 }: Upload): Promise<{ record: ImageRecord; created: boolean }> {
-      const received = await incoming.receive(source, {
-        onHead: async (head) => {
-          if (head.length === 0)
-            throw new AppError('image_empty', 'The picture is empty. Send the bytes of a picture.');
-          // Recognised on the way, so that a film of 20 MB is refused after its first bytes.
-          await recognise(head);
-        },
-        onBytes: (count) => {
-          if (count > maxBytes) throw tooLarge();
-        },
-      });
-      try {
-        if (expectedSha256 !== null && expectedSha256 !== received.sha256) {
-          const detail = 'The bytes that arrived do not match the Repr-Digest sent with them. Send the picture again.';
-          throw new AppError('digest_mismatch', detail);
-        }
-        const type = await recognise(received.head);
-        const { width, height } = await measure(received.path);
-        const createdAt = now();
-        const record: ImageRecord = {
-          id: newestFirstId(createdAt),
-          owner,
-          name: name === null ? null : cleanName(name),
-          type,
-          extension: IMAGE_TYPES[type],
-          bytes: received.bytes,
-          width,
-          height,
-          sha256: received.sha256,
-          createdAt: new Date(createdAt).toISOString(),
-        };
-        const stored = await store.put(record, received.path);
-        // A user who was removed while this arrived keeps nothing, and their other pictures may be gone already.
-        if (stored.created && !(await isUser(owner))) {
-          await store.delete(owner, record.id);
-          throw new AppError('token_revoked', 'This user has been removed.');
-        }
-        return stored;
-      } finally {
-        await incoming.discard(received.path);
-      }
-    },
-
     /** The picture behind a public link, or null. A link with another extension than the stored one leads nowhere. */
-    async open(owner: string, id: string, extension: string): Promise<ImageContent | null> {
-      const content = await store.get(owner, id);
-      return content?.record.extension === extension ? content : null;
+    async find(owner: string, id: string, extension: string): Promise<ImageRecord | null> {
+      const record = await store.head(owner, id);
+      return record !== null && record.extension === extension && isAlive(record) ? record : null;
     },
+
+    /**
+     * One of this user's pictures.
+     *
+     * @throws AppError `not_found`, for another user's picture too
+     */
+    async get(owner: string, id: string): Promise<ImageRecord> {
+      const record = await store.head(owner, id);
+      if (record === null || !isAlive(record)) throw notFound();
+      return record;
+    },
+
+    /** What this user has under a digest key, or null. */
+    async findByDigest(owner: string, key: string): Promise<ImageRecord | null> {
+      const record = await store.findByDigest(owner, key);
+      return record !== null && isAlive(record) ? record : null;
+    },
+
+    /**
+     * This user's pictures from the newest to the oldest, and what they have in all.
+     *
+     * @param after the id that the page before ended with, or null
+     * @returns `next`, what to give as `after` for the next page; null on the last one
+     */
+    async list(owner: string, after: string | null, limit: number) {
+      // One more than asked for tells whether there is a next page.
+      const found = await store.list(owner, after, limit + 1);
+      const page = found.slice(0, limit);
+      const next = found.length > limit ? (page.at(-1)?.id ?? null) : null;
+      const total: Usage = await store.usage(owner);
+      return { records: page.filter(isAlive), next, total };
+    },
+
+    /** @throws AppError `not_found`, for another user's picture too */
+    async remove(owner: string, id: string): Promise<void> {
+      const record = await store.head(owner, id);
+      if (record === null || !(await store.delete(owner, id))) throw notFound();
+      smallVersions.remove(record);
+    },
+
+    /** Removes what has expired from the disk; readers have not found it since. */
+    async sweepExpired(): Promise<void> {
+      for (const record of await store.sweepExpired(now())) smallVersions.remove(record);
+    },
+
+    read: store.read,
   };
 }
 
-async function recognise(head: Uint8Array) {
-  const { type, found } = await recognisePicture(head);
-  if (type !== null) return type;
-  const what = found === null ? 'This is no picture that is known here' : `This is ${found}`;
-  throw new AppError('image_type_unsupported', `${what}; accepted are ${IMAGE_TYPE_NAMES}.`);
-}
-
-/** A ULID of the time counted down, so that names in alphabetical order are pictures from the newest to the oldest. */
-function newestFirstId(at: number): string {
-  return ulid(2 ** 48 - 1 - at).toLowerCase();
-}
-
-/** The last part of a path, without control characters, cut to the limit between characters. */
-function cleanName(name: string): string | null {
-  const base = name.split(/[/\\]/).at(-1) ?? '';
-  const printable = base.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '').trim();
-  let cut = '';
-  for (const character of printable) {
-    if (Buffer.byteLength(cut + character) > IMAGE_NAME_MAX_BYTES) break;
-    cut += character;
-  }
-  return cut === '' ? null : cut;
-}
-
-function formatBytes(count: number): string {
-  return bytes.format(count, { unitSeparator: ' ' }) ?? `${count} bytes`;
+function notFound(): AppError {
+  return new AppError('not_found', 'You have no such picture. GET /api/images lists them.');
 }

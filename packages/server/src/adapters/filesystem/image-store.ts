@@ -1,10 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageRecord, ImageStore } from '../../ports/image-store.ts';
+import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
+import { createOwnerIndex } from './owner-index.ts';
+import { readIfThere } from './read-if-there.ts';
 import { syncFolder } from './sync-folder.ts';
+import { writeDurably } from './write-durably.ts';
 
 /** Ids as the server makes them. Anything else never reaches the file system. */
 const SAFE_ID = /^[0-9a-z]{1,40}$/;
@@ -12,21 +15,28 @@ const SAFE_ID = /^[0-9a-z]{1,40}$/;
 /**
  * Pictures in a folder, which is the catalogue too:
  *
- *     <folder>/<owner>/<id>.<ext>            the picture
- *     <folder>/<owner>/<id>.json             its record: writing it commits the upload
- *     <folder>/<owner>/by-digest/<sha256>    holds the id
+ *     <data>/images/<owner>/<id>.<ext>                the picture
+ *     <data>/images/<owner>/<id>.json                 its record: writing it commits the upload
+ *     <data>/images/<owner>/by-digest/<digest key>    holds the id
+ *     <data>/expiring/<hour>/<owner>.<id>             for those that expire
  *
- * They are written in this order, each durable before the next.
+ * They are written in this order, each durable before the next; the last one first of all.
+ *
+ * @param data the data folder, held by this server alone
  */
-export async function openFilesystemImageStore(folder: string): Promise<ImageStore> {
+export async function openFilesystemImageStore(data: string): Promise<ImageStore> {
+  const folder = join(data, 'images');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-
-  // Of two uploads of the same bytes at once, the second finds the first. One server a folder, so a queue in memory does.
+  const calendar = createExpiryCalendar(join(data, 'expiring'));
+  const index = createOwnerIndex(folder);
+  // Of two uploads of the same bytes at once, the second finds the first.
   const oneAtATime = createKeyedQueue();
+  /** Bytes that are being stored, by owner. */
+  const reserved = new Map<string, number>();
 
-  function recordPath(owner: string, id: string): string {
-    return join(folder, owner, `${id}.json`);
-  }
+  const recordPath = (owner: string, id: string) => join(folder, owner, `${id}.json`);
+  const picturePath = ({ owner, id, extension }: ImageRecord) => join(folder, owner, `${id}.${extension}`);
+  const pointerPath = (owner: string, digestKey: string) => join(folder, owner, 'by-digest', digestKey);
 
   async function head(owner: string, id: string): Promise<ImageRecord | null> {
     if (!SAFE_ID.test(owner) || !SAFE_ID.test(id)) return null;
@@ -34,106 +44,139 @@ export async function openFilesystemImageStore(folder: string): Promise<ImageSto
     return text === null ? null : (JSON.parse(text) as ImageRecord);
   }
 
-  async function findByDigest(owner: string, sha256: string): Promise<ImageRecord | null> {
-    const id = await readIfThere(join(folder, owner, 'by-digest', sha256));
+  async function findByDigest(owner: string, digestKey: string): Promise<ImageRecord | null> {
+    const id = await readIfThere(pointerPath(owner, digestKey));
     return id === null ? null : head(owner, id);
+  }
+
+  async function store(record: ImageRecord, file: string): Promise<void> {
+    const home = join(folder, record.owner);
+    const paths = [pointerPath(record.owner, record.digestKey), recordPath(record.owner, record.id)] as const;
+    const [pointer, written] = paths;
+    try {
+      await makeFolders(folder, home);
+      if (record.expiresAt !== null) await calendar.add(record.owner, record.id, record.expiresAt);
+      await rename(file, picturePath(record));
+      await syncFolder(home);
+      await writeDurably(written, JSON.stringify(record));
+      await writeDurably(pointer, record.id);
+    } catch (error) {
+      // In reverse, so that a crash leaves nothing that claims more than there is.
+      for (const path of [...paths, picturePath(record)]) await rm(path, { force: true });
+      throw error;
+    }
+    await index.add(record.owner, record.id, record.bytes);
+  }
+
+  /** The later of two expiries is what both uploaders can rely on. */
+  async function extend(known: ImageRecord, expiresAt: string | null): Promise<ImageRecord> {
+    if (known.expiresAt === null || (expiresAt !== null && expiresAt <= known.expiresAt)) return known;
+    const extended = { ...known, expiresAt };
+    if (expiresAt !== null) await calendar.add(known.owner, known.id, expiresAt);
+    await writeDurably(recordPath(known.owner, known.id), JSON.stringify(extended));
+    return extended;
+  }
+
+  async function remove(record: ImageRecord): Promise<void> {
+    const { owner, id } = record;
+    const home = join(folder, owner);
+    // The pointer may be a newer picture's, if this one had expired by then.
+    const pointer = pointerPath(owner, record.digestKey);
+    if ((await readIfThere(pointer)) === id) {
+      await rm(pointer, { force: true });
+      await syncFolder(join(home, 'by-digest'));
+    }
+    await rm(recordPath(owner, id), { force: true });
+    await syncFolder(home);
+    await rm(picturePath(record), { force: true });
+    await index.remove(owner, id, record.bytes);
+  }
+
+  /** Lets two uploads at the same time not pass one quota together. */
+  async function withinQuota(record: ImageRecord, quota: number, work: () => Promise<void>): Promise<boolean> {
+    const { bytes } = await index.usage(record.owner);
+    const held = reserved.get(record.owner) ?? 0;
+    if (bytes + held + record.bytes > quota) return false;
+    reserved.set(record.owner, held + record.bytes);
+    try {
+      await work();
+      return true;
+    } finally {
+      const left = (reserved.get(record.owner) ?? 0) - record.bytes;
+      if (left > 0) reserved.set(record.owner, left);
+      else reserved.delete(record.owner);
+    }
   }
 
   return {
     head,
     findByDigest,
 
-    put(record, file) {
-      return oneAtATime(`${record.owner}/${record.sha256}`, async () => {
-        const known = await findByDigest(record.owner, record.sha256);
-        if (known !== null) {
-          await rm(file, { force: true });
-          return { record: known, created: false };
+    put(record, file, now, { quota }) {
+      return oneAtATime(`${record.owner}/${record.digestKey}`, async () => {
+        const known = await findByDigest(record.owner, record.digestKey);
+        if (known !== null && !isExpired(known, now)) {
+          return { outcome: 'known', record: await extend(known, record.expiresAt) };
         }
-        const home = join(folder, record.owner);
-        const digests = join(home, 'by-digest');
-        const picture = join(home, `${record.id}.${record.extension}`);
-        const written = recordPath(record.owner, record.id);
-        const pointer = join(digests, record.sha256);
-        try {
-          await makeFolders(folder, home, digests);
-          await rename(file, picture);
-          await syncFolder(home);
-          await writeDurably(home, written, JSON.stringify(record));
-          await writeDurably(digests, pointer, record.id);
-          return { record, created: true };
-        } catch (error) {
-          // In reverse, so that a crash leaves nothing that claims more than there is.
-          for (const path of [pointer, written, picture]) await rm(path, { force: true });
-          throw error;
-        }
+        const fits =
+          quota === null ? store(record, file).then(() => true) : withinQuota(record, quota, () => store(record, file));
+        return (await fits) ? { outcome: 'created', record } : { outcome: 'quota_exceeded' };
       });
     },
+
+    async list(owner, after, limit) {
+      if (!SAFE_ID.test(owner)) return [];
+      const ids = await index.page(owner, after, limit);
+      const records = await Promise.all(ids.map((id) => head(owner, id)));
+      return records.filter((record) => record !== null);
+    },
+
+    usage: (owner) => index.usage(owner),
+
+    read: (record, range) => createReadStream(picturePath(record), range),
+
+    withFile: (record, work) => work(picturePath(record)),
 
     async delete(owner, id) {
       const record = await head(owner, id);
       if (record === null) return false;
-      return oneAtATime(`${owner}/${record.sha256}`, async () => {
-        const home = join(folder, owner);
-        await rm(join(home, 'by-digest', record.sha256), { force: true });
-        await syncFolder(join(home, 'by-digest'));
-        await rm(recordPath(owner, id), { force: true });
-        await syncFolder(home);
-        await rm(join(home, `${id}.${record.extension}`), { force: true });
-        await syncFolder(home);
-        return true;
-      });
+      await oneAtATime(`${owner}/${record.digestKey}`, () => remove(record));
+      return true;
     },
 
     async deleteOwner(owner) {
-      if (!SAFE_ID.test(owner)) return;
-      const home = join(folder, owner);
-      if (!(await exists(home))) return;
-      await rm(home, { recursive: true, force: true });
+      if (!SAFE_ID.test(owner) || !(await exists(join(folder, owner)))) return;
+      await rm(join(folder, owner), { recursive: true, force: true });
       await syncFolder(folder);
+      index.forget(owner);
     },
 
-    async get(owner, id) {
-      const record = await head(owner, id);
-      if (record === null) return null;
-      const picture = join(folder, owner, `${id}.${record.extension}`);
-      return { record, stream: () => createReadStream(picture) };
+    async sweepExpired(now) {
+      const gone: ImageRecord[] = [];
+      await calendar.sweep(now, async (owner, id) => {
+        const record = await head(owner, id);
+        if (record === null) return true;
+        // Put off since: a later hour has an entry of its own.
+        if (!isExpired(record, now)) return record.expiresAt === null;
+        await oneAtATime(`${owner}/${record.digestKey}`, () => remove(record));
+        gone.push(record);
+        return true;
+      });
+      return gone;
     },
   };
 }
 
-async function makeFolders(folder: string, home: string, digests: string): Promise<void> {
+function isExpired(record: ImageRecord, now: number): boolean {
+  return record.expiresAt !== null && Date.parse(record.expiresAt) <= now;
+}
+
+async function makeFolders(folder: string, home: string): Promise<void> {
+  const digests = join(home, 'by-digest');
   if (await exists(digests)) return;
   await mkdir(digests, { recursive: true, mode: 0o700 });
   await syncFolder(folder);
   await syncFolder(home);
-}
-
-async function writeDurably(folder: string, path: string, text: string): Promise<void> {
-  const draft = join(folder, `.${randomUUID()}`);
-  try {
-    const file = await open(draft, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
-  await syncFolder(folder);
-}
-
-async function readIfThere(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (isCode(error, 'ENOENT')) return null;
-    throw error;
-  }
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -141,8 +184,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -44,8 +44,8 @@ async function mendPointers(home: string, ids: Set<string>, pointers: string[]):
   const digests = join(home, 'by-digest');
   let mended = 0;
   for (const id of ids) {
-    const { sha256 } = JSON.parse(await readFile(join(home, `${id}.json`), 'utf8')) as ImageRecord;
-    const pointer = join(digests, sha256);
+    const { digestKey } = JSON.parse(await readFile(join(home, `${id}.json`), 'utf8')) as ImageRecord;
+    const pointer = join(digests, digestKey);
     const target = await readFile(pointer, 'utf8').catch(() => null);
     if (target !== null && ids.has(target)) continue;
     await writeFile(`${digests}/.${id}`, id, { flush: true, mode: 0o600 });

@@ -1,0 +1,107 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import type { Usage } from '../../ports/image-store.ts';
+
+/** How many owners' indexes are kept; the others are read again when they are asked for. */
+const MAX_OWNERS = 1000;
+
+/** Files that are looked at at the same time when an index is made. */
+const STATS_AT_ONCE = 64;
+
+interface Index {
+  /** In alphabetical order, which is from the newest to the oldest. */
+  ids: string[];
+  bytes: number;
+}
+
+/**
+ * Remembers the names in an owner's folder and the bytes they take, so that a page of a list costs the same with 100
+ * pictures and with 100,000. It is a cache: the folder is what counts, and is read when an owner is first asked for.
+ */
+export function createOwnerIndex(folder: string) {
+  const indexes = new LRUCache<string, Promise<Index>>({ max: MAX_OWNERS });
+
+  function load(owner: string): Promise<Index> {
+    const known = indexes.get(owner);
+    if (known !== undefined) return known;
+    const reading = readIndex(join(folder, owner));
+    indexes.set(owner, reading);
+    reading.catch(() => indexes.delete(owner));
+    return reading;
+  }
+
+  return {
+    /** The ids after this one, or from the newest; at most `limit`. */
+    async page(owner: string, after: string | null, limit: number): Promise<string[]> {
+      const { ids } = await load(owner);
+      const at = after === null ? 0 : position(ids, after);
+      const start = ids[at] === after ? at + 1 : at;
+      return ids.slice(start, start + limit);
+    },
+
+    async usage(owner: string): Promise<Usage> {
+      const { ids, bytes } = await load(owner);
+      return { pictures: ids.length, bytes };
+    },
+
+    /** Call once the picture is stored. An owner whose index is not in memory costs nothing. */
+    async add(owner: string, id: string, bytes: number): Promise<void> {
+      const index = await indexes.get(owner);
+      if (index === undefined) return;
+      const at = position(index.ids, id);
+      // It was stored while the folder was being read.
+      if (index.ids[at] === id) return;
+      index.ids.splice(at, 0, id);
+      index.bytes += bytes;
+    },
+
+    async remove(owner: string, id: string, bytes: number): Promise<void> {
+      const index = await indexes.get(owner);
+      if (index === undefined) return;
+      const at = position(index.ids, id);
+      if (index.ids[at] !== id) return;
+      index.ids.splice(at, 1);
+      index.bytes -= bytes;
+    },
+
+    forget(owner: string): void {
+      indexes.delete(owner);
+    },
+  };
+}
+
+async function readIndex(home: string): Promise<Index> {
+  const names = await readdir(home).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const ids = new Set(names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length)));
+  const pictures = names.filter((name) => !name.endsWith('.json') && ids.has(name.slice(0, name.lastIndexOf('.'))));
+  let bytes = 0;
+  for (let at = 0; at < pictures.length; at += STATS_AT_ONCE) {
+    const some = pictures.slice(at, at + STATS_AT_ONCE);
+    const sizes = await Promise.all(some.map((name) => sizeOf(join(home, name))));
+    bytes += sizes.reduce((sum, size) => sum + size, 0);
+  }
+  return { ids: [...ids].toSorted(), bytes };
+}
+
+/** 0 where the picture was removed meanwhile. */
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+/** Where the id is in the sorted list, or would be. */
+function position(ids: string[], id: string): number {
+  let [low, high] = [0, ids.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ids[middle] ?? '') < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

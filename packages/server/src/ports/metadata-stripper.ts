@@ -1,0 +1,18 @@
+import type { ImageType } from '@imgup/shared';
+
+interface StripOptions {
+  /** The file as it was received. */
+  from: string;
+  /** Where the clean one is written. */
+  to: string;
+  type: ImageType;
+}
+
+/**
+ * Writes a copy of a picture without what it says about its maker: the pixels bit for bit the same, orientation and
+ * colour profile kept.
+ *
+ * @returns what was removed in words for people, and the copy's length and hex SHA-256
+ * @throws AppError `image_invalid` where the file cannot be walked
+ */
+export type MetadataStripper = (options: StripOptions) => Promise<{ removed: string[]; bytes: number; sha256: string }>;

@@ -1,0 +1,31 @@
+/** What decoding a whole picture has shown. */
+export interface DecodedPicture {
+  /** Pixels, as a viewer shows the picture: its orientation applied. */
+  width: number;
+  height: number;
+  frames: number;
+}
+
+/** The widths that small versions come in, in pixels. */
+export const SMALL_WIDTHS = [160, 320, 640, 1280, 2560] as const;
+export type SmallWidth = (typeof SMALL_WIDTHS)[number];
+
+/** The formats that small versions come in: WebP where the client takes it, else what every browser shows. */
+export type SmallFormat = 'webp' | 'jpeg' | 'png';
+
+/** Decodes pictures under limits of pixels, frames and time, a few at once; more wait in bounded number. */
+export interface PictureDecoder {
+  /**
+   * Decodes every frame, and writes the 320-pixel version in WebP on the way, which costs no more than the check.
+   *
+   * @throws AppError `image_invalid`, `image_too_many_pixels`, `server_busy`
+   */
+  check(path: string, smallVersion: string): Promise<DecodedPicture>;
+
+  /**
+   * Writes a smaller version of a picture that has been checked; it is never enlarged.
+   *
+   * @throws AppError `server_busy`
+   */
+  shrink(path: string, smallVersion: string, width: SmallWidth, format: SmallFormat): Promise<void>;
+}

@@ -1,0 +1,154 @@
+import { IMAGE_TYPE_NAMES, IMAGE_TYPES } from '@imgup/shared';
+import { ulid } from 'ulid';
+import { AppError } from '../errors.ts';
+import { digestKey, type ImageRecord, type ImageStore } from '../ports/image-store.ts';
+import type { Incoming } from '../ports/incoming.ts';
+import type { MetadataStripper } from '../ports/metadata-stripper.ts';
+import type { PictureDecoder } from '../ports/picture-decoder.ts';
+import { cleanName } from './clean-name.ts';
+import { formatBytes } from './format-bytes.ts';
+import { recognisePicture } from './recognise-picture.ts';
+import type { SmallVersions } from './small-versions.ts';
+
+interface ReceiveImageOptions {
+  store: ImageStore;
+  incoming: Incoming;
+  strip: MetadataStripper;
+  decoder: PictureDecoder;
+  smallVersions: SmallVersions;
+  /** Whether the user still exists. */
+  isUser: (userId: string) => Promise<boolean>;
+  /** Bytes of one picture. */
+  maxBytes: number;
+  /** Bytes that a user may have stored; null: any number. */
+  quota: number | null;
+  now: () => number;
+}
+
+export interface Upload {
+  /** User id. */
+  owner: string;
+  source: AsyncIterable<Uint8Array>;
+  /** The file's name as the client has it; cleaned here. */
+  name: string | null;
+  /** Hex SHA-256 of the body as the client knows it (RFC 9530). */
+  expectedSha256: string | null;
+  keepMetadata: boolean;
+  /** Milliseconds that the picture is to live; null: for good. */
+  expiresIn: number | null;
+}
+
+export type ReceiveImage = ReturnType<typeof createReceiveImage>;
+
+/** The way of an upload on the server: received, recognised, stripped, decoded, stored. */
+export function createReceiveImage(options: ReceiveImageOptions) {
+  const { store, incoming, strip, decoder, smallVersions, isUser, maxBytes, quota, now } = options;
+
+  function tooLarge(): AppError {
+    const detail = `The picture is larger than the ${formatBytes(maxBytes)} that this server accepts. Send a smaller one.`;
+    return new AppError('image_too_large', detail);
+  }
+
+  /** Decodes what is to be served, so that nothing is served that does not decode; stores it; answers once it is safe. */
+  async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: string) {
+    const small = smallVersions.draft();
+    const { width, height } = await decoder.check(file, small);
+    try {
+      const put = () => store.put({ ...record, width, height }, file, now(), { quota });
+      const removed = (cause?: unknown) => new AppError('token_revoked', 'This user has been removed.', { cause });
+      const result = await put().catch(async (error: unknown) => {
+        // The user's folder may have been removed from under it.
+        throw (await isUser(record.owner)) ? error : removed(error);
+      });
+      if (result.outcome === 'quota_exceeded') throw quotaExceeded(quota);
+      if (result.outcome === 'created') {
+        // A user who was removed while this arrived keeps nothing, and their other pictures may be gone already.
+        if (!(await isUser(record.owner))) {
+          await store.delete(record.owner, record.id);
+          throw removed();
+        }
+        await smallVersions.keep(result.record, small);
+      }
+      return { record: result.record, created: result.outcome === 'created' };
+    } finally {
+      await incoming.discard(small);
+    }
+  }
+
+  return {
+    /**
+     * Refuses a body whose length is known to be too large, before any of it is read.
+     *
+     * @throws AppError `image_too_large`, `quota_exceeded`
+     */
+    async checkLength(owner: string, length: number): Promise<void> {
+      if (length > maxBytes) throw tooLarge();
+      if (quota !== null && (await store.usage(owner)).bytes >= quota) throw quotaExceeded(quota);
+    },
+
+    /**
+     * Receives a picture and stores it. What is refused leaves nothing behind.
+     *
+     * @throws AppError `image_*`, `digest_mismatch`, `quota_exceeded`, `server_busy`
+     */
+    async receive(upload: Upload): Promise<{ record: ImageRecord; created: boolean }> {
+      const { owner, source, name, expectedSha256, keepMetadata, expiresIn } = upload;
+      const received = await incoming.receive(source, {
+        onHead: async (head) => {
+          if (head.length === 0) throw new AppError('image_empty', 'The picture is empty. Send a picture.');
+          // Recognised on the way, so that a film of 20 MB is refused after its first bytes.
+          await recognise(head);
+        },
+        onBytes: (count) => {
+          if (count > maxBytes) throw tooLarge();
+        },
+      });
+      const clean = `${received.path}.clean`;
+      try {
+        if (expectedSha256 !== null && expectedSha256 !== received.sha256) {
+          const detail = 'The bytes that arrived do not match the Repr-Digest sent with them. Send the picture again.';
+          throw new AppError('digest_mismatch', detail);
+        }
+        const type = await recognise(received.head);
+        const createdAt = now();
+        const stripped = keepMetadata ? null : await strip({ from: received.path, to: clean, type });
+        const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };
+        const record = {
+          id: newestFirstId(createdAt),
+          owner,
+          name: name === null ? null : cleanName(name),
+          type,
+          extension: IMAGE_TYPES[type],
+          bytes,
+          sha256,
+          sourceSha256: received.sha256,
+          digestKey: digestKey(received.sha256, keepMetadata),
+          removed,
+          createdAt: new Date(createdAt).toISOString(),
+          expiresAt: expiresIn === null ? null : new Date(createdAt + expiresIn).toISOString(),
+        };
+        return await checkAndStore(record, stripped === null ? received.path : clean);
+      } finally {
+        await incoming.discard(clean);
+        await incoming.discard(received.path);
+      }
+    },
+  };
+}
+
+async function recognise(head: Uint8Array) {
+  const { type, found } = await recognisePicture(head);
+  if (type !== null) return type;
+  const what = found === null ? 'This is no picture that is known here' : `This is ${found}`;
+  throw new AppError('image_type_unsupported', `${what}; accepted are ${IMAGE_TYPE_NAMES}.`);
+}
+
+/** A ULID of the time counted down, so that names in alphabetical order are pictures from the newest to the oldest. */
+function newestFirstId(at: number): string {
+  return ulid(2 ** 48 - 1 - at).toLowerCase();
+}
+
+function quotaExceeded(quota: number | null): AppError {
+  const room = quota === null ? '' : ` of ${formatBytes(quota)}`;
+  return new AppError('quota_exceeded', `Your storage${room} is full. Remove pictures that you no longer need.`);
+}
