@@ -82,11 +82,15 @@ export function createImages({ store, incoming, measure, isUser, maxBytes, now }
           sha256: received.sha256,
           createdAt: new Date(createdAt).toISOString(),
         };
-        const stored = await store.put(record, received.path);
+        const removed = (cause?: unknown) => new AppError('token_revoked', 'This user has been removed.', { cause });
+        const stored = await store.put(record, received.path).catch(async (error: unknown) => {
+          // The user's folder may have been removed from under it.
+          throw (await isUser(owner)) ? error : removed(error);
+        });
         // A user who was removed while this arrived keeps nothing, and their other pictures may be gone already.
         if (stored.created && !(await isUser(owner))) {
           await store.delete(owner, record.id);
-          throw new AppError('token_revoked', 'This user has been removed.');
+          throw removed();
         }
         return stored;
       } finally {

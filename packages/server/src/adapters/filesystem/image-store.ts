@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ImageRecord, ImageStore } from '../../ports/image-store.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
 import { syncFolder } from './sync-folder.ts';
@@ -20,6 +20,8 @@ const SAFE_ID = /^[0-9a-z]{1,40}$/;
  */
 export async function openFilesystemImageStore(folder: string): Promise<ImageStore> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  // What is made here, or was made by an interrupted server, lasts before any picture rests on it.
+  for (const path of [dirname(folder), folder]) await syncFolder(path);
 
   // Of two uploads of the same bytes at once, the second finds the first. One server a folder, so a queue in memory does.
   const oneAtATime = createKeyedQueue();
@@ -56,7 +58,8 @@ export async function openFilesystemImageStore(folder: string): Promise<ImageSto
         const written = recordPath(record.owner, record.id);
         const pointer = join(digests, record.sha256);
         try {
-          await makeFolders(folder, home, digests);
+          // Of two first uploads at once, the second waits until the folders are durable.
+          await oneAtATime(record.owner, () => makeFolders(folder, home, digests));
           await rename(file, picture);
           await syncFolder(home);
           await writeDurably(home, written, JSON.stringify(record));
@@ -87,9 +90,8 @@ export async function openFilesystemImageStore(folder: string): Promise<ImageSto
 
     async deleteOwner(owner) {
       if (!SAFE_ID.test(owner)) return;
-      const home = join(folder, owner);
-      if (!(await exists(home))) return;
-      await rm(home, { recursive: true, force: true });
+      await rm(join(folder, owner), { recursive: true, force: true });
+      // Even where nothing was there: an interrupted server may have removed it and come no further.
       await syncFolder(folder);
     },
 
