@@ -7,5 +7,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'packages/*/src/**/*.test.ts'],
     testTimeout: 20_000,
+    // Many tests wait (for a keychain that hangs, for a limit to pass), so that no core need be left free.
+    maxWorkers: '100%',
   },
 });

@@ -1,5 +1,5 @@
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openLowdbAccountStore } from '../src/adapters/lowdb/account-store.ts';
 import { createGroupCommit } from '../src/adapters/lowdb/group-commit.ts';
@@ -42,6 +42,28 @@ describe('db.json', () => {
     expect((await again.listUsers()).map((user) => user.username)).toEqual(['ada', 'bob']);
   });
 
+  test('holds the end of a session by the time that anybody is told there is none', async () => {
+    const path = await newPlace();
+    const store = await openLowdbAccountStore(path);
+    await store.createUser(newUser('ada'), newSession('s1', 'id-of-ada'));
+    const first = store.endSession('s1');
+    const [second, all] = [store.endSession('s1'), store.endSessions('id-of-ada', null)];
+    const stored = async () => (await (await openLowdbAccountStore(path)).findSession('s1')) !== null;
+    expect([await second, await stored()]).toEqual([false, false]);
+    expect([await all, await first]).toEqual([0, true]);
+  });
+
+  test('is opened without what an interrupted write has left', async () => {
+    const path = await newPlace();
+    const store = await openLowdbAccountStore(path);
+    await store.createUser(newUser('ada'), newSession('s1', 'id-of-ada'));
+    await store.endSession('s1');
+    await writeFile(`${path}.next`, 'half');
+    await link(path, `${path}.previous.next`);
+    await openLowdbAccountStore(path);
+    expect((await readdir(dirname(path))).toSorted()).toEqual(['db.json', 'db.json.previous']);
+  });
+
   test('is readable by its owner alone, even after it was opened to others', async () => {
     const path = await newPlace();
     const store = await openLowdbAccountStore(path);
@@ -68,6 +90,24 @@ describe('group commit', () => {
     await Promise.all(changes);
     await settled();
     expect(finish).toHaveLength(2);
+  });
+
+  test('settles once what was changed before is stored, however much is changed after', async () => {
+    const finish: (() => void)[] = [];
+    const { commit, settled } = createGroupCommit(() => new Promise((resolve) => finish.push(resolve)));
+    const before = commit(() => undefined);
+    let isSettled = false;
+    const settling = settled().then(() => {
+      isSettled = true;
+    });
+    const after = commit(() => undefined);
+    await Promise.resolve();
+    expect(isSettled).toBe(false);
+    finish[0]?.();
+    await Promise.all([before, settling]);
+    expect(finish).toHaveLength(2);
+    finish[1]?.();
+    await after;
   });
 
   test('undoes a failed write and what came on top of it, in reverse order', async () => {

@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { syncFolder } from './sync-folder.ts';
 
 /**
@@ -15,6 +15,7 @@ export function createExpiryCalendar(folder: string) {
       await writeFile(join(hour, `${owner}.${id}`), '', { mode: 0o600 });
       await syncFolder(hour);
       await syncFolder(folder);
+      await syncFolder(dirname(folder));
     },
 
     /** Calls `visit` for every entry whose hour has begun; true from it takes the entry out. */

@@ -27,6 +27,8 @@ const SAFE_ID = /^[0-9a-z]{1,40}$/;
 export async function openFilesystemImageStore(data: string): Promise<ImageStore> {
   const folder = join(data, 'images');
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  // What is made here, or was made by an interrupted server, lasts before any picture rests on it.
+  for (const path of [data, folder]) await syncFolder(path);
   const calendar = createExpiryCalendar(join(data, 'expiring'));
   const index = createOwnerIndex(folder);
   // Of two uploads of the same bytes at once, the second finds the first.
@@ -54,7 +56,8 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     const paths = [pointerPath(record.owner, record.digestKey), recordPath(record.owner, record.id)] as const;
     const [pointer, written] = paths;
     try {
-      await makeFolders(folder, home);
+      // Of two first uploads at once, the second waits until the folders are durable.
+      await oneAtATime(record.owner, () => makeFolders(folder, home));
       if (record.expiresAt !== null) await calendar.add(record.owner, record.id, record.expiresAt);
       await rename(file, picturePath(record));
       await syncFolder(home);
@@ -145,8 +148,9 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     },
 
     async deleteOwner(owner) {
-      if (!SAFE_ID.test(owner) || !(await exists(join(folder, owner)))) return;
+      if (!SAFE_ID.test(owner)) return;
       await rm(join(folder, owner), { recursive: true, force: true });
+      // Even where nothing was there: an interrupted server may have removed it and come no further.
       await syncFolder(folder);
       index.forget(owner);
     },

@@ -26,7 +26,9 @@ const EMPTY: Database = { format: FORMAT, users: {}, sessions: {}, revoked: {}, 
  * @param path db.json; made at the first change
  */
 export async function openLowdbAccountStore(path: string): Promise<AccountStore> {
-  const db = new Low<Database>(createDurableJsonFile(path), EMPTY);
+  const file = createDurableJsonFile<Database>(path);
+  await file.recover();
+  const db = new Low<Database>(file, EMPTY);
   await db.read();
   if (db.data.format !== FORMAT) {
     const message = `${path} has format ${db.data.format}, and this imgup reads format ${FORMAT}: use a newer imgup.`;
@@ -131,10 +133,14 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
     },
 
     async findSession(sessionId) {
-      await settled();
-      const session = data.sessions[sessionId];
-      const user = session && data.users[session.userId];
-      return user ? { session, user } : null;
+      for (;;) {
+        const session = data.sessions[sessionId];
+        const user = session && data.users[session.userId];
+        await settled();
+        // Changed meanwhile, or taken back: then what was found is not what is stored.
+        if (data.sessions[sessionId] !== session || (session && data.users[session.userId] !== user)) continue;
+        return user ? { session, user } : null;
+      }
     },
 
     findAuthorization(sessionId, tokenId) {
@@ -169,12 +175,17 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
     },
 
     async endSessions(userId, keepSessionId) {
-      const ended = removeSessions(sessionsOf(userId).filter((session) => session.id !== keepSessionId));
+      const others = () => sessionsOf(userId).filter((session) => session.id !== keepSessionId);
+      // As in endSession.
+      if (others().length === 0) await settled();
+      const ended = removeSessions(others());
       if (ended.length > 0) await commit(all(ended));
       return ended.length;
     },
 
     async endSession(sessionId) {
+      // Its end may still be on its way to the disk, and "there is none" is a promise too.
+      if (data.sessions[sessionId] === undefined) await settled();
       if (data.sessions[sessionId] === undefined) return false;
       await commit(set(data.sessions, sessionId, undefined));
       return true;

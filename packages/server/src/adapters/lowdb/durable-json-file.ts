@@ -4,14 +4,27 @@ import type { Adapter } from 'lowdb';
 import { StartError } from '../../errors.ts';
 import { syncFolder } from '../filesystem/sync-folder.ts';
 
+export interface DurableJsonFile<T> extends Adapter<T> {
+  /**
+   * Puts right what an interrupted server has left: removes drafts, and makes durable what it may have renamed and not
+   * yet fsynced, because answers rest on it from now on. No other server may be writing.
+   */
+  recover(): Promise<void>;
+}
+
 /**
  * A lowdb adapter whose write survives a power cut: a new file is written and fsynced, renamed over the old one,
  * and the folder fsynced. lowdb's own adapter renames without fsync, and a cut leaves an empty file.
  *
  * @param path the JSON file; mode 0600
  */
-export function createDurableJsonFile<T>(path: string): Adapter<T> {
+export function createDurableJsonFile<T>(path: string): DurableJsonFile<T> {
   return {
+    async recover() {
+      for (const draft of [nextPath(path), nextPath(previousPath(path))]) await rm(draft, { force: true });
+      await syncFolder(dirname(path));
+    },
+
     async read() {
       let text: string;
       try {
@@ -32,7 +45,7 @@ export function createDurableJsonFile<T>(path: string): Adapter<T> {
 
     async write(data) {
       const text = JSON.stringify(data);
-      const next = `${path}.next`;
+      const next = nextPath(path);
       const file = await open(next, 'w', 0o600);
       try {
         await file.writeFile(text);
@@ -47,6 +60,11 @@ export function createDurableJsonFile<T>(path: string): Adapter<T> {
   };
 }
 
+/** Where a file is written before it takes its place. */
+function nextPath(path: string): string {
+  return `${path}.next`;
+}
+
 /** Where the content before the last write is kept, for a person to go back to. */
 function previousPath(path: string): string {
   return `${path}.previous`;
@@ -54,7 +72,7 @@ function previousPath(path: string): string {
 
 /** Gives the present file a second name, by which it stays when the first is taken by the new one. */
 async function keepPrevious(path: string): Promise<void> {
-  const draft = `${previousPath(path)}.next`;
+  const draft = nextPath(previousPath(path));
   await rm(draft, { force: true });
   try {
     await link(path, draft);

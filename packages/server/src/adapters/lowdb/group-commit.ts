@@ -3,6 +3,8 @@ interface Change {
   undo: () => void;
   stored: () => void;
   failed: (error: unknown) => void;
+  /** Resolves when it has been stored or taken back. */
+  decided: Promise<unknown>;
 }
 
 /** After a failed write the whole state is written anew, in milliseconds, even if nothing else is changed. */
@@ -15,6 +17,8 @@ const REWRITE_DELAY = 1000;
  */
 export function createGroupCommit(write: () => Promise<void>) {
   let pending: Change[] = [];
+  /** What the write under way contains. */
+  let batch: Change[] = [];
   let writing: Promise<void> | null = null;
   /** Whether a failed write may have reached the disk in part: it holds what has been taken back in memory. */
   let dirty = false;
@@ -22,7 +26,7 @@ export function createGroupCommit(write: () => Promise<void>) {
 
   async function writeAll(): Promise<void> {
     while (pending.length > 0 || dirty) {
-      const batch = pending;
+      batch = pending;
       pending = [];
       try {
         await write();
@@ -41,21 +45,26 @@ export function createGroupCommit(write: () => Promise<void>) {
         break;
       }
     }
+    batch = [];
     writing = null;
   }
 
   return {
     /** Call after changing the state in memory. Resolves once a write that contains the change is durable. */
     commit(undo: () => void): Promise<void> {
-      return new Promise((stored, failed) => {
-        pending.push({ undo, stored, failed });
-        writing ??= writeAll();
-      });
+      const { promise, resolve: stored, reject: failed } = withResolvers();
+      const decided = promise.catch(() => undefined);
+      pending.push({ undo, stored, failed, decided });
+      writing ??= writeAll();
+      return promise;
     },
 
-    /** Resolves when no write is under way. */
+    /**
+     * Resolves when every change made before the call has been stored or taken back. Those that come later are not
+     * waited for, or a busy server would never answer.
+     */
     async settled(): Promise<void> {
-      while (writing !== null) await writing;
+      await (pending.at(-1) ?? batch.at(-1))?.decided;
     },
 
     /** Stores nothing more once what is under way has been stored. */
@@ -64,4 +73,14 @@ export function createGroupCommit(write: () => Promise<void>) {
       while (writing !== null) await writing;
     },
   };
+}
+
+/** `Promise.withResolvers()`, which Node 20 lacks. */
+function withResolvers() {
+  let resolve = () => undefined as void;
+  let reject = (_error: unknown) => undefined as void;
+  const promise = new Promise<void>((...both) => {
+    [resolve, reject] = both;
+  });
+  return { promise, resolve, reject };
 }
