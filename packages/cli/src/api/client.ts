@@ -125,10 +125,10 @@ export function createClient({
       return received(tokensResponse, await postJson(paths.refresh, { refresh_token: refreshToken }, { signal: only }));
     },
     async logoutAccess(accessToken) {
-      await call('POST', paths.logoutAccess, { headers: bearer(accessToken) });
+      done(await call('POST', paths.logoutAccess, { headers: bearer(accessToken) }));
     },
     async logoutRefresh(refreshToken) {
-      await postJson(paths.logoutRefresh, { refresh_token: refreshToken });
+      done(await postJson(paths.logoutRefresh, { refresh_token: refreshToken }));
     },
     async me(accessToken) {
       return parsed(meResponse, await call('GET', paths.me, { headers: bearer(accessToken) }));
@@ -137,21 +137,22 @@ export function createClient({
       return parsed(sessionsResponse, await call('GET', paths.sessions, { headers: bearer(accessToken) }));
     },
     async endSession(accessToken, id) {
-      await call('DELETE', withParameter(paths.session, ':id', id), { headers: bearer(accessToken) });
+      done(await call('DELETE', withParameter(paths.session, ':id', id), { headers: bearer(accessToken) }));
     },
     async endSessions(accessToken, which) {
       const query = which === 'others' ? '?keep=current' : '';
-      await call('DELETE', `${paths.sessions}${query}`, { headers: bearer(accessToken) });
+      done(await call('DELETE', `${paths.sessions}${query}`, { headers: bearer(accessToken) }));
     },
     async changePassword(accessToken, change) {
-      await postJson(paths.password, change, { headers: bearer(accessToken) });
+      done(await postJson(paths.password, change, { headers: bearer(accessToken) }));
     },
     async users(accessToken) {
       return parsed(usersResponse, await call('GET', paths.users, { headers: bearer(accessToken) }));
     },
     async removeUser(accessToken, name, { keepImages }) {
       const query = keepImages ? '?keep_images=true' : '';
-      await call('DELETE', `${withParameter(paths.user, ':name', name)}${query}`, { headers: bearer(accessToken) });
+      const path = `${withParameter(paths.user, ':name', name)}${query}`;
+      done(await call('DELETE', path, { headers: bearer(accessToken) }));
     },
     async uploadImage(accessToken, picture) {
       const headers = {
@@ -209,6 +210,11 @@ function parsed<Schema extends v.GenericSchema>(schema: Schema, answer: Answer):
   const result = v.safeParse(schema, json(answer));
   if (!result.success) throw unexpectedAnswer(answer);
   return result.output;
+}
+
+/** For what has no answer but that it is done: a page that something in between shows says nothing of the kind. */
+function done(answer: Answer): void {
+  if (answer.status !== 204) throw unexpectedAnswer(answer);
 }
 
 function json({ text }: Answer): unknown {
