@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES, USERNAME_PATTERN, type ProblemCode } from '@imgup/shared';
+import type { PasswordChange } from './api/client.ts';
 import type { Context } from './context.ts';
 import { localProblem, usageError } from './errors.ts';
 
@@ -20,12 +21,31 @@ export async function readAccountInput(
 ): Promise<AccountInput> {
   const username = options.username ?? (await askUsername(options.color, context));
   refuse(usernameProblem(username));
-  const password =
+  const [password = ''] =
     options.passwordStdin === true
-      ? await readLine(context.io.stdin)
-      : await askPassword({ username, ...options }, context);
+      ? await readLines(context.io.stdin, 1)
+      : [await askPassword({ message: `Password of ${username}`, ...options }, context)];
   refuse(passwordProblem(password));
   return { username, password };
+}
+
+/**
+ * Has the present password and the new one, in the same way: two lines of stdin, or questions.
+ * Errors: `CliError` (usage).
+ */
+export async function readPasswordChange(
+  { passwordStdin, color }: { passwordStdin?: boolean; color: boolean },
+  context: Context,
+): Promise<PasswordChange> {
+  if (passwordStdin === true) {
+    const [current = '', next = ''] = await readLines(context.io.stdin, 2);
+    refuse(passwordProblem(next));
+    return { current, new: next };
+  }
+  // The present one is checked for nothing: it may be older than the rules.
+  const current = await askPassword({ message: 'Present password', color, twice: false, check: () => null }, context);
+  const next = await askPassword({ message: 'New password', color, twice: true }, context);
+  return { current, new: next };
 }
 
 async function askUsername(color: boolean, context: Context): Promise<string> {
@@ -36,14 +56,19 @@ async function askUsername(color: boolean, context: Context): Promise<string> {
 }
 
 async function askPassword(
-  { username, color, twice }: { username: string; color: boolean; twice: boolean },
+  {
+    message,
+    color,
+    twice,
+    check = passwordProblem,
+  }: { message: string; color: boolean; twice: boolean; check?: (answer: string) => ProblemCode | null },
   context: Context,
 ): Promise<string> {
   if (!context.io.interactive) {
     throw usageError('There is no terminal to ask for the password on; pipe it in and use --password-stdin.');
   }
   const prompt = await context.prompt(color);
-  const password = await prompt.password(`Password of ${username}`, (answer) => sentence(passwordProblem(answer)));
+  const password = await prompt.password(message, (answer) => sentence(check(answer)));
   if (twice) {
     await prompt.password('The same password again', (answer) =>
       answer === password ? undefined : 'This is not the same as before.',
@@ -52,16 +77,20 @@ async function askPassword(
   return password;
 }
 
-/** The first line of a stream, without its end; what follows is left unread. */
-async function readLine(stream: Readable): Promise<string> {
+/** The first lines of a stream, without their ends; what follows is left unread. */
+async function readLines(stream: Readable, count: number): Promise<string[]> {
   let text = '';
   for await (const chunk of stream.setEncoding('utf8')) {
     text += String(chunk);
-    if (text.includes('\n') || text.length > LINE_MAX_CHARACTERS) break;
+    if (text.split('\n').length > count || text.length > count * LINE_MAX_CHARACTERS) break;
   }
-  const line = (text.split('\n', 1)[0] ?? '').replace(/\r$/, '');
-  if (line === '') throw usageError('--password-stdin was given, but there is no password on stdin; pipe one in.');
-  return line;
+  const lines = text.split('\n', count).map((line) => line.replace(/\r$/, ''));
+  if (lines.length === count && !lines.includes('')) return lines;
+  throw usageError(
+    count === 1
+      ? '--password-stdin was given, but there is no password on stdin; pipe one in.'
+      : '--password-stdin needs two lines on stdin: the present password, then the new one.',
+  );
 }
 
 /** Far more than a password may have: enough to tell that it is too long. */

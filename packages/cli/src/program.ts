@@ -2,9 +2,13 @@ import { readFileSync } from 'node:fs';
 import { DEFAULT_SERVER } from '@imgup/shared';
 import { Command, Option } from 'commander';
 import type { BeginSessionOptions } from './begin-session.ts';
+import type { PasswdOptions } from './commands/passwd.ts';
 import type { ServeOptions } from './commands/serve.ts';
+import type { SessionsEndOptions } from './commands/sessions-end.ts';
 import type { UploadOptions } from './commands/upload.ts';
+import type { UsersRmOptions } from './commands/users-rm.ts';
 import type { Context } from './context.ts';
+import type { EndSessionOptions } from './end-session.ts';
 import { EXIT_CODES, examples, FIRST_STEPS } from './help.ts';
 
 /** The options of every command, before or after its name. */
@@ -49,9 +53,12 @@ export function createProgram(context: Context): Command {
     .option('--data <folder>', "where everything is kept (default: this system's folder for data)")
     .option('--public-url <url>', 'what links begin with, where it is not the address that uploads come to')
     .option('--upload-limit <rate>', 'uploads a user may make (default: 5/min)')
+    .option('--login-limit <rate>', 'log-ins to one account from one address (default: 10/min)')
     .option('--access-ttl <time>', 'life of an access token, 5m to 15m (default: 10m)')
     .option('--max-size <size>', 'largest picture (default: 25MB)')
+    .option('--min-free <size>', 'what uploads must leave free on the disk (default: 200MB)')
     .addOption(new Option('--registration <who>', '"open" or "closed" (default: open)'))
+    .option('--trust-proxy <networks>', 'proxies whose X-Forwarded-For counts, such as 10.0.0.0/8,::1 (default: none)')
     .option('--log-level <level>', 'debug, info, warn, error or silent (default: info)')
     .option('--secret-file <file>', 'the 32-byte secret that keys come from (default: made in the data folder)')
     .addHelpText(
@@ -122,10 +129,18 @@ export function createProgram(context: Context): Command {
     .command('logout')
     .summary('log out')
     .description('Ends the session at the server, and forgets its tokens here.')
-    .addHelpText('after', examples(['imgup logout'], ['imgup logout --account ada', 'one of several log-ins']))
+    .option('--all', 'end your sessions on other machines too')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup logout'],
+        ['imgup logout --account ada', 'one of several log-ins'],
+        ['imgup logout --all', 'when a machine was lost'],
+      ),
+    )
     .action(async (_options, command: Command) => {
       const { logout } = await import('./commands/logout.ts');
-      await logout(optionsOf(command), context);
+      await logout(optionsOf<EndSessionOptions>(command), context);
     });
 
   program
@@ -138,14 +153,76 @@ export function createProgram(context: Context): Command {
       await whoami(optionsOf(command), context);
     });
 
+  const sessions = program
+    .command('sessions')
+    .summary('list where you are logged in, and end sessions')
+    .description('Lists where you are logged in, the latest first.')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup sessions'],
+        ['imgup sessions end 3f9a0c1e', 'end one, by the beginning of its id'],
+        ['imgup sessions end --others', 'end all but the one that is used here'],
+      ),
+    )
+    .action(async (_options, command: Command) => {
+      const { sessions } = await import('./commands/sessions.ts');
+      await sessions(optionsOf(command), context);
+    });
+
+  sessions
+    .command('end')
+    .summary('end one session, or all others')
+    .description('Ends a session: whoever uses it has to log in again.')
+    .argument('[id]', 'the id, or as much of its beginning as no other session has')
+    .option('--others', 'end all but the one that is used here')
+    .addHelpText('after', examples(['imgup sessions end 3f9a0c1e'], ['imgup sessions end --others']))
+    .action(async (id: string | undefined, _options, command: Command) => {
+      const { sessionsEnd } = await import('./commands/sessions-end.ts');
+      await sessionsEnd(id, optionsOf<SessionsEndOptions>(command), context);
+    });
+
   program
+    .command('passwd')
+    .summary('change your password')
+    .description('Changes your password, and ends your sessions on other machines.')
+    .option('--password-stdin', 'read the present password and the new one from the first two lines of stdin')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup passwd', 'asks for the present password and the new one'],
+        ['cat old.txt new.txt | imgup passwd --password-stdin', 'in a script'],
+      ),
+    )
+    .action(async (_options, command: Command) => {
+      const { passwd } = await import('./commands/passwd.ts');
+      await passwd(optionsOf<PasswdOptions>(command), context);
+    });
+
+  const users = program
     .command('users')
-    .summary('list the accounts of the server (administrator)')
+    .summary('list the accounts of the server, and remove them (administrator)')
     .description('Lists the accounts of the server. Only its administrator may see them.')
-    .addHelpText('after', examples(['imgup users'], ['imgup users --json', 'for a script']))
+    .addHelpText(
+      'after',
+      examples(['imgup users'], ['imgup users --json', 'for a script'], ['imgup users rm bob', 'remove an account']),
+    )
     .action(async (_options, command: Command) => {
       const { users } = await import('./commands/users.ts');
       await users(optionsOf(command), context);
+    });
+
+  users
+    .command('rm')
+    .summary('remove an account and its pictures')
+    .description('Removes an account, its sessions and its pictures, for good. Asks before it does.')
+    .argument('<name>', 'the name of the account')
+    .option('--keep-images', 'leave the pictures, so that their links go on')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', examples(['imgup users rm bob'], ['imgup users rm bob --keep-images --yes', 'in a script']))
+    .action(async (name: string, _options, command: Command) => {
+      const { usersRm } = await import('./commands/users-rm.ts');
+      await usersRm(name, optionsOf<UsersRmOptions>(command), context);
     });
 
   return program;

@@ -1,5 +1,5 @@
 import { Writable, type Readable } from 'node:stream';
-import { password, text } from '@clack/prompts';
+import { confirm, password, text } from '@clack/prompts';
 import { EXIT, CliError } from './errors.ts';
 
 /** Questions to a person. Each is asked on stderr, so that stdout stays for results. */
@@ -8,6 +8,8 @@ export interface Prompt {
   username(check: (answer: string) => string | undefined): Promise<string>;
   /** Asks without showing the answer. */
   password(message: string, check: (answer: string) => string | undefined): Promise<string>;
+  /** Asks for a yes; "no" is what Enter alone means. */
+  confirm(message: string): Promise<boolean>;
 }
 
 /** Errors of each question: `CliError` (interrupted) on Ctrl-C. */
@@ -20,12 +22,15 @@ export function createPrompt({ stdin, stderr, color }: { stdin: Readable; stderr
     async password(message, check) {
       return answered(await password({ message, validate: (answer) => check(answer ?? ''), ...streams }));
     },
+    async confirm(message) {
+      return answered(await confirm({ message, initialValue: false, ...streams }));
+    },
   };
 }
 
-function answered(answer: string | symbol): string {
+function answered<T>(answer: T): Exclude<T, symbol> {
   if (typeof answer === 'symbol') throw new CliError('interrupted', EXIT.interrupted, 'Interrupted.');
-  return answer;
+  return answer as Exclude<T, symbol>;
 }
 
 /** clack colours whatever it writes to, so the colours are taken out on the way. */

@@ -42,7 +42,7 @@ function report(failure: CliError, { json, debug }: { json: boolean; debug: bool
 
 /** commander would end the process, and print its errors in its own way. */
 function throwInsteadOfExiting(program: Command, { io }: Context): void {
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
@@ -53,11 +53,25 @@ function throwInsteadOfExiting(program: Command, { io }: Context): void {
   }
 }
 
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
 /** "error: unknown command 'uplaod'\n(Did you mean upload?)" as one sentence. */
 function wrongUsage({ message }: CommanderError, program: Command, args: string[]): CliError {
-  const [what = '', suggestion] = message.replace(/^error: /, '').split('\n');
+  const [what = '', suggestion] = withoutValue(message.replace(/^error: /, '')).split('\n');
   const sentence = `${what.charAt(0).toUpperCase()}${what.slice(1).replace(/\.$/, '')}`;
-  const command = program.commands.map((known) => known.name()).find((name) => args.includes(name));
-  const help = command === undefined ? 'imgup --help' : `imgup ${command} --help`;
+  const help = ['imgup', ...commandNames(program, args), '--help'].join(' ');
   return usageError(`${sentence}${suggestion === undefined ? '' : ` ${suggestion}`}. See \`${help}\`.`);
+}
+
+/** Of the command that was meant, and of its own: "users", "rm". */
+function commandNames(command: Command, args: string[]): string[] {
+  const meant = command.commands.find((known) => args.includes(known.name()));
+  return meant === undefined ? [] : [meant.name(), ...commandNames(meant, args.slice(args.indexOf(meant.name()) + 1))];
+}
+
+/** `--password=secret` is no option, and the secret is repeated to nobody. */
+function withoutValue(message: string): string {
+  return message.replace(/'(--[^\s=']+)=[^\n]*'/, "'$1'");
 }

@@ -30,12 +30,12 @@ export function createSettings(path: string): Settings {
   async function read(): Promise<SettingsData> {
     const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return '{}';
-      throw unusable(path, `cannot be read (${error.code ?? error.message})`, error);
+      throw unusable(path, `cannot be read (${error.code ?? error.message})`, PERMISSIONS, error);
     });
     try {
       return v.parse(schema, JSON.parse(text));
     } catch (error) {
-      throw unusable(path, 'is not what imgup has written', error);
+      throw unusable(path, 'is not what imgup has written', 'correct it, or delete it and log in again', error);
     }
   }
 
@@ -43,7 +43,8 @@ export function createSettings(path: string): Settings {
     try {
       await writeFileAtomic(path, `${JSON.stringify(data, null, 2)}\n`, { mode: 0o600 });
     } catch (error) {
-      throw unusable(path, 'cannot be written', error);
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw unusable(path, `cannot be written (${code ?? message})`, PERMISSIONS, error);
     }
   }
 
@@ -58,8 +59,8 @@ export function createSettings(path: string): Settings {
   };
 }
 
-function unusable(path: string, what: string, cause: unknown): CliError {
-  return new CliError('settings_unusable', EXIT.failed, `${path} ${what}; correct it, or delete it and log in again.`, {
-    cause,
-  });
+const PERMISSIONS = 'change its permissions, or name a folder of yours in XDG_CONFIG_HOME';
+
+function unusable(path: string, what: string, wayOut: string, cause: unknown): CliError {
+  return new CliError('settings_unusable', EXIT.failed, `${path} ${what}; ${wayOut}.`, { cause });
 }

@@ -2,6 +2,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
+import { SERVICE } from '../src/credentials/credential-store.ts';
 import { createMemoryStore } from '../src/credentials/memory.ts';
 import { connectionCut, openWorld, PASSWORD, SERVER, type World } from './world.ts';
 
@@ -280,6 +281,49 @@ describe('logout', () => {
     await world.register('ada');
     await world.imgup(['logout']);
     expect(await world.imgup(['logout'])).toEqual(notLoggedIn);
+  });
+
+  test('--all ends every session of the user at the server, with an access token that has expired too', async () => {
+    const world = await openWorld();
+    await world.register('ada');
+    const elsewhere = await world.record();
+    // As on another machine: the log-in there knows nothing of the one here.
+    await world.credentials.deletePassword(SERVICE, `${SERVER}|ada`);
+    await world.imgup(login('ada'), withPassword);
+    world.clock.server += 3_600_000;
+    world.clock.local += 3_600_000;
+    world.asked();
+    expect(await world.imgup(['logout', '--all'])).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: `Logged out at ${SERVER} as ada, and everywhere else that you were logged in.\n`,
+    });
+    expect(world.asked()).toContain('DELETE /api/sessions');
+    expect(await world.record()).toBeNull();
+    await world.credentials.setPassword(SERVICE, `${SERVER}|ada`, JSON.stringify(elsewhere));
+    expect(await world.imgup(['whoami', '--account', 'ada'])).toMatchObject({ code: 4 });
+  });
+
+  test('--all that the server cannot be told forgets the session here, and says what goes on', async () => {
+    const world = await openWorld();
+    await world.register('ada');
+    world.network.way = (request, next) =>
+      request.url.pathname === '/api/sessions' ? Promise.reject(connectionCut(request)) : next(request);
+    const outcome = await world.imgup(['logout', '--all']);
+    expect(outcome).toMatchObject({ code: 7, stderr: expect.stringContaining('your other sessions') });
+    expect(world.asked()).toContain('POST /api/logout/refresh');
+    expect(await world.record()).toBeNull();
+  });
+
+  test('--all of a session that has ended does not claim to have ended the others', async () => {
+    const world = await openWorld();
+    await world.register('ada');
+    world.clock.server += 31 * 86_400_000;
+    world.clock.local += 31 * 86_400_000;
+    expect(await world.imgup(['logout', '--all'])).toMatchObject({
+      code: 4,
+      stderr: `imgup: Your session at ${SERVER} has ended; run \`imgup login\`.\n`,
+    });
   });
 
   test('does not touch the stored log-in while IMGUP_TOKEN overrides it', async () => {

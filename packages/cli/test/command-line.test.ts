@@ -3,7 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { createIo } from '../src/io.ts';
 import { collector, openWorld, PASSWORD } from './world.ts';
 
-const COMMANDS = ['serve', 'register', 'login', 'upload', 'logout', 'whoami', 'users'];
+const COMMANDS = ['serve', 'register', 'login', 'upload', 'logout', 'whoami', 'sessions', 'passwd', 'users'];
+const SUBCOMMANDS = [
+  ['sessions', 'end'],
+  ['users', 'rm'],
+];
 
 describe('help', () => {
   test('imgup alone shows the commands that most people need', async () => {
@@ -21,6 +25,16 @@ describe('help', () => {
       expect(outcome.stdout).toContain(part);
     }
     expect(await imgup(['help', command])).toEqual(outcome);
+  });
+
+  test.each(SUBCOMMANDS)('%s %s has a purpose, examples and exit codes', async (command, subcommand) => {
+    const { imgup } = await openWorld();
+    const outcome = await imgup([command, subcommand, '--help']);
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    for (const part of ['Usage: imgup', `$ imgup ${command} ${subcommand}`, 'Exit codes:', '--server']) {
+      expect(outcome.stdout).toContain(part);
+    }
+    expect((await imgup([command, '--help'])).stdout).toContain(`\n  ${subcommand} `);
   });
 
   test('--help lists every command', async () => {
@@ -46,6 +60,16 @@ describe('wrong usage has exit code 2, and one sentence with the nearest that is
     [['login', '--usrname', 'x'], "Unknown option '--usrname' (Did you mean --username?). See `imgup login --help`."],
     [['whoami', '--srver', 'x'], "Unknown option '--srver' (Did you mean --server?). See `imgup whoami --help`."],
     [['upload'], "Missing required argument 'file'. See `imgup upload --help`."],
+    [['users', 'rm'], "Missing required argument 'name'. See `imgup users rm --help`."],
+    [
+      ['users', 'rn', 'bob'],
+      "Too many arguments for 'users'. Expected 0 arguments but got 2. See `imgup users --help`.",
+    ],
+    [
+      ['sessions', 'end', '--other'],
+      "Unknown option '--other' (Did you mean --others?). See `imgup sessions end --help`.",
+    ],
+    [['login', '--password=a=secret b'], "Unknown option '--password'. See `imgup login --help`."],
     [['login', '--username'], "Option '--username <name>' argument missing. See `imgup login --help`."],
   ])('%j', async (args, sentence) => {
     const { imgup } = await openWorld();

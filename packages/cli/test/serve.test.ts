@@ -99,6 +99,9 @@ describe('a server that cannot start says why in one sentence', () => {
 
   test.each([
     ['an option', ['--port', 'http'], {}, '--port'],
+    ['a limit of log-ins', ['--login-limit', 'many'], {}, '--login-limit'],
+    ['a proxy', ['--trust-proxy', 'everyone'], {}, '--trust-proxy'],
+    ['a reserve', ['--min-free', 'some'], {}, '--min-free'],
     ['a variable', [], { IMGUP_UPLOAD_LIMIT: 'many' }, 'IMGUP_UPLOAD_LIMIT'],
   ])('because %s is wrong, which is wrong usage', async (_what, args, env, name) => {
     const { code, stderr } = await outcome([...args, '--data', await temporaryFolder()], env);

@@ -121,6 +121,17 @@ describe('what is no imgup server', () => {
     expect(outcome.stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 
+  test('a page where nothing was to be answered is not taken for a yes', async () => {
+    const world = await openWorld();
+    await world.register('ada');
+    answering(world, 200, 'text/html', '<p>Welcome');
+    const stdin = `${PASSWORD}\nanother long enough secret\n`;
+    for (const args of [['passwd', '--password-stdin'], ['users', 'rm', 'bob', '--yes'], ['logout']]) {
+      const outcome = await world.imgup(args, { stdin });
+      expect(outcome).toMatchObject({ code: 1, stderr: expect.stringContaining('does not answer as an imgup server') });
+    }
+  });
+
   test("a proxy's own limit on a body is the picture's fault", async () => {
     const world = await openWorld();
     await world.register('ada');

@@ -1,8 +1,11 @@
+import { readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { TransportError, type TransportRequest } from '../src/api/transport.ts';
 import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
 import { SERVICE } from '../src/credentials/credential-store.ts';
+import { withLock } from '../src/credentials/lock.ts';
 import { createMemoryStore } from '../src/credentials/memory.ts';
 import { bodyOf, connectionCut, openWorld, PASSWORD, SERVER, type World } from './world.ts';
 
@@ -52,6 +55,39 @@ describe('before a call', () => {
     await world.imgup(['whoami']);
     await world.imgup(['whoami']);
     expect(world.asked()).toEqual(['POST /api/token/refresh', 'GET /api/me', 'GET /api/me']);
+  });
+
+  test.each([
+    ['put forward', 2 * HOUR, ['POST /api/token/refresh', 'GET /api/me']],
+    ['put back', -2 * HOUR, ['GET /api/me', 'POST /api/token/refresh', 'GET /api/me']],
+  ])('a clock that is %s between two commands costs one refresh at the most', async (_what, by, asked) => {
+    const world = await openWorld();
+    await world.register();
+    world.clock.local += by;
+    // A token that has really expired is noticed either way: by the clock, or by the server.
+    pass(world, 11 * MINUTE);
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+    expect(world.asked()).toEqual(asked);
+    await world.imgup(['whoami']);
+    expect(world.asked()).toEqual(['GET /api/me']);
+  });
+
+  test('a lock that is stuck is stepped over', async () => {
+    const world = await openWorld();
+    await world.register();
+    pass(world, 9 * MINUTE + 1_000);
+    const locks = join(world.folder, 'config', 'imgup', 'locks');
+    const names = (await readdir(locks)).filter((name) => name !== 'config.lock');
+    expect(names).toHaveLength(1);
+    await withLock(join(locks, names[0] ?? ''), { timeoutMs: 1_000 }, async () => {
+      const start = performance.now();
+      // Every look at the clock is ten seconds after the one before.
+      let looks = 0;
+      const clock = vi.spyOn(performance, 'now').mockImplementation(() => start + 10_000 * looks++);
+      onTestFinished(() => clock.mockRestore());
+      expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+    });
+    expect(world.asked()).toEqual(['POST /api/token/refresh', 'GET /api/me']);
   });
 
   test('what another process has stored meanwhile is adopted', async () => {
@@ -150,6 +186,32 @@ describe('a refresh that fails', () => {
     expect(await world.record()).toEqual(current);
   });
 
+  test.each([
+    ['with what it brought itself', 0],
+    ['with a successor of that, long ago', HOUR],
+  ])('and was stepped over %s does not put the older record back', async (_what, later) => {
+    const world = await openWorld();
+    await world.register();
+    pass(world, HOUR);
+    let newest: unknown;
+    world.network.way = async (request, next) => {
+      const answer = await next(request);
+      if (!isRefresh(request)) return answer;
+      // The process stands still here, and another goes on for it.
+      world.network.way = (other, on) => on(other);
+      await withoutLock(world);
+      expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+      pass(world, later);
+      expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+      newest = await world.record();
+      return answer;
+    };
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+    expect(await world.record()).toEqual(newest);
+    pass(world, HOUR);
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+  });
+
   test('to be stored does not use the new token, so that the old one still works', async () => {
     const store = createMemoryStore();
     let full = false;
@@ -242,6 +304,11 @@ describe('IMGUP_TOKEN', () => {
     expect(outcome).toMatchObject({ code: 2, stderr: expect.not.stringContaining('a b') });
   });
 });
+
+/** From now on the lock that is held keeps nobody out, as after the time that anybody waits for it. */
+async function withoutLock({ folder }: World): Promise<void> {
+  await rename(join(folder, 'config', 'imgup', 'locks'), join(folder, 'old-locks'));
+}
 
 async function problem(status: number, code: string) {
   const body = JSON.stringify({ type: 'urn:x', title: 'x', status, detail: 'Later.', code });

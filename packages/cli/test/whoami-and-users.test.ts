@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { openWorld, rewriting, SERVER } from './world.ts';
+import { openWorld, rewriting, SERVER, type World } from './world.ts';
 
 describe('whoami', () => {
   test('shows name, role, server, device, session, where the tokens are, and the uploads left', async () => {
@@ -96,5 +96,78 @@ describe('users', () => {
     const json = await world.imgup(['users', '--json']);
     expect(json.stdout.trim()).not.toMatch(/[\p{Cc}\u202e]/u);
     expect(JSON.parse(json.stdout).users[0].username).toBe('\u001b[2Ja\u202ed\u009ba\n!');
+  });
+});
+
+describe('users rm', () => {
+  const asAdmin = ['--account', 'ada'];
+
+  async function openWithBob() {
+    const world = await openWorld();
+    await world.register('ada');
+    await world.register('bob');
+    const { stdout } = await world.imgup(['upload', await world.picture()]);
+    world.asked();
+    return { world, link: stdout.trim() };
+  }
+
+  async function names(world: World): Promise<string[]> {
+    const { stdout } = await world.imgup(['users', '--json', ...asAdmin]);
+    return (JSON.parse(stdout) as { users: { username: string }[] }).users.map(({ username }) => username);
+  }
+
+  test('asks, and then removes the account, its sessions and its pictures', async () => {
+    const { world, link } = await openWithBob();
+    const outcome = await world.imgup(['users', 'rm', 'bob', ...asAdmin], { terminal: true, answers: ['yes'] });
+    expect(outcome).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: `Removed bob from ${SERVER}, and their pictures.\n`,
+    });
+    expect(await names(world)).toEqual(['ada']);
+    expect((await world.app.fetch(new Request(link))).status).toBe(404);
+    expect(await world.imgup(['whoami', '--account', 'bob'])).toMatchObject({ code: 4 });
+  });
+
+  test('removes nothing where the answer is no', async () => {
+    const { world } = await openWithBob();
+    const outcome = await world.imgup(['users', 'rm', 'bob', ...asAdmin], { terminal: true, answers: ['no'] });
+    expect(outcome).toMatchObject({ code: 1, stderr: 'imgup: Nothing was removed.\n' });
+    expect(world.asked()).toEqual([]);
+  });
+
+  test('without a terminal needs --yes', async () => {
+    const { world, link } = await openWithBob();
+    const refused = await world.imgup(['users', 'rm', 'bob', ...asAdmin]);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') });
+    expect(world.asked()).toEqual([]);
+    const args = ['users', 'rm', 'BOB', '--yes', '--keep-images', '--json', ...asAdmin];
+    const { code, stdout } = await world.imgup(args);
+    expect({ code, ...JSON.parse(stdout) }).toEqual({ code: 0, server: SERVER, username: 'BOB', images: 'kept' });
+    expect(await names(world)).toEqual(['ada']);
+    expect((await world.app.fetch(new Request(link))).status).toBe(200);
+  });
+
+  test.each(['eve', '..', 'a/../../b', '%2e%2e'])('of %s, whom nobody knows, says so', async (name) => {
+    const { world } = await openWithBob();
+    expect(await world.imgup(['users', 'rm', name, '--yes', ...asAdmin])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `imgup: ${SERVER} has no account "${name}"; \`imgup users\` lists them.\n`,
+    });
+    expect(await names(world)).toEqual(['ada', 'bob']);
+  });
+
+  test('does not remove the last administrator, nor anybody for anybody else', async () => {
+    const { world } = await openWithBob();
+    expect(await world.imgup(['users', 'rm', 'ada', '--yes', ...asAdmin])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('last administrator'),
+    });
+    expect(await world.imgup(['users', 'rm', 'ada', '--yes'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Only an administrator'),
+    });
+    expect(await names(world)).toEqual(['ada', 'bob']);
   });
 });

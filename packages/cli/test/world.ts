@@ -168,5 +168,9 @@ function promptThatAnswers(answers: string[]): Prompt {
     }
     throw new Error('nothing more was expected to be asked');
   };
-  return { username: answer, password: (_message, check) => answer(check) };
+  return {
+    username: answer,
+    password: (_message, check) => answer(check),
+    confirm: async () => (await answer(() => undefined)) === 'yes',
+  };
 }

@@ -11,7 +11,10 @@ export interface Logger {
 }
 
 /** A terminal gets lines that people read, anything else one JSON object a line. */
-export function createLogger(level: LogLevel, stream: NodeJS.WriteStream): Logger {
+export function createLogger(
+  level: LogLevel,
+  stream: Pick<NodeJS.WritableStream, 'write'> & { isTTY?: boolean },
+): Logger {
   const destination = {
     write(line: string) {
       stream.write(stream.isTTY ? forPeople(line) : line);

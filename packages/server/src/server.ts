@@ -40,13 +40,20 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     // Reached only for what is no request for the app at all: a malformed Host or target.
     errorHandler: () => problemResponse('invalid_request', 'The request line or the Host header is malformed.'),
   });
+  /** Connections without a request so far: browsers and pools open some in advance, and node takes them for busy ones. */
+  const unused = new Set<Socket>();
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    unused.delete(request.socket);
+    void listener(request, response);
+  };
   // A missing Host is the listener's to refuse: node's own answer to it has no body.
-  const server = createServer(
-    { ...TIMEOUTS, requireHostHeader: false },
-    (request, response) => void listener(request, response),
-  );
+  const server = createServer({ ...TIMEOUTS, requireHostHeader: false }, answer);
   // Without this, node would ask for the body before the app has looked at the headers.
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => void listener(request, response));
+  server.on('checkContinue', answer);
+  server.on('connection', (socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
   server.on('clientError', refuseMalformed);
 
   try {
@@ -61,15 +68,16 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   return {
     url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
     async close() {
-      await stop(server);
+      await stop(server, unused);
       await app.close();
     },
   };
 }
 
-async function stop(server: Server): Promise<void> {
+async function stop(server: Server, unused: Iterable<Socket>): Promise<void> {
   const closed = once(server, 'close');
   server.close();
+  for (const socket of unused) socket.destroy();
   const force = setTimeout(() => {
     server.closeAllConnections();
   }, STOP_GRACE);

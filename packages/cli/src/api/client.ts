@@ -4,11 +4,13 @@ import {
   meResponse,
   paths,
   problemResponse,
+  sessionsResponse,
   tokensResponse,
   usersResponse,
   type ImageResponse,
   type LoginResponse,
   type MeResponse,
+  type SessionsResponse,
   type TokensResponse,
   type UsersResponse,
 } from '@imgup/shared';
@@ -27,7 +29,13 @@ export interface Client {
   logoutAccess(accessToken: string): Promise<void>;
   logoutRefresh(refreshToken: string): Promise<void>;
   me(accessToken: string): Promise<MeResponse>;
+  sessions(accessToken: string): Promise<SessionsResponse>;
+  endSession(accessToken: string, id: string): Promise<void>;
+  /** Ends every session of the user, or every one but that of the token. */
+  endSessions(accessToken: string, which: 'all' | 'others'): Promise<void>;
+  changePassword(accessToken: string, change: PasswordChange): Promise<void>;
   users(accessToken: string): Promise<UsersResponse>;
+  removeUser(accessToken: string, name: string, options: { keepImages: boolean }): Promise<void>;
   uploadImage(accessToken: string, picture: Picture): Promise<ImageResponse>;
 }
 
@@ -35,6 +43,11 @@ export interface NewSession {
   username: string;
   password: string;
   device: string;
+}
+
+export interface PasswordChange {
+  current: string;
+  new: string;
 }
 
 /** An answer, and the server's clock (`Date`) in milliseconds where it told it. */
@@ -89,11 +102,15 @@ export function createClient({
     return answer;
   }
 
-  function postJson(path: string, body: unknown, only?: AbortSignal): Promise<Answer> {
+  function postJson(
+    path: string,
+    body: unknown,
+    { headers, signal }: { headers?: Record<string, string>; signal?: AbortSignal | undefined } = {},
+  ): Promise<Answer> {
     return call('POST', path, {
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify(body),
-      signal: only,
+      signal,
     });
   }
 
@@ -105,19 +122,37 @@ export function createClient({
       return received(loginResponse, await postJson(paths.login, account));
     },
     async refresh(refreshToken, only) {
-      return received(tokensResponse, await postJson(paths.refresh, { refresh_token: refreshToken }, only));
+      return received(tokensResponse, await postJson(paths.refresh, { refresh_token: refreshToken }, { signal: only }));
     },
     async logoutAccess(accessToken) {
-      await call('POST', paths.logoutAccess, { headers: bearer(accessToken) });
+      done(await call('POST', paths.logoutAccess, { headers: bearer(accessToken) }));
     },
     async logoutRefresh(refreshToken) {
-      await postJson(paths.logoutRefresh, { refresh_token: refreshToken });
+      done(await postJson(paths.logoutRefresh, { refresh_token: refreshToken }));
     },
     async me(accessToken) {
       return parsed(meResponse, await call('GET', paths.me, { headers: bearer(accessToken) }));
     },
+    async sessions(accessToken) {
+      return parsed(sessionsResponse, await call('GET', paths.sessions, { headers: bearer(accessToken) }));
+    },
+    async endSession(accessToken, id) {
+      done(await call('DELETE', withParameter(paths.session, ':id', id), { headers: bearer(accessToken) }));
+    },
+    async endSessions(accessToken, which) {
+      const query = which === 'others' ? '?keep=current' : '';
+      done(await call('DELETE', `${paths.sessions}${query}`, { headers: bearer(accessToken) }));
+    },
+    async changePassword(accessToken, change) {
+      done(await postJson(paths.password, change, { headers: bearer(accessToken) }));
+    },
     async users(accessToken) {
       return parsed(usersResponse, await call('GET', paths.users, { headers: bearer(accessToken) }));
+    },
+    async removeUser(accessToken, name, { keepImages }) {
+      const query = keepImages ? '?keep_images=true' : '';
+      const path = `${withParameter(paths.user, ':name', name)}${query}`;
+      done(await call('DELETE', path, { headers: bearer(accessToken) }));
     },
     async uploadImage(accessToken, picture) {
       const headers = {
@@ -140,6 +175,10 @@ export interface Answer {
   status: number;
   headers: TransportResponse['headers'];
   text: string;
+}
+
+function withParameter(pattern: string, parameter: string, value: string): string {
+  return pattern.replace(parameter, () => encodeURIComponent(value));
 }
 
 function bearer(accessToken: string): { authorization: string } {
@@ -171,6 +210,11 @@ function parsed<Schema extends v.GenericSchema>(schema: Schema, answer: Answer):
   const result = v.safeParse(schema, json(answer));
   if (!result.success) throw unexpectedAnswer(answer);
   return result.output;
+}
+
+/** For what has no answer but that it is done: a page that something in between shows says nothing of the kind. */
+function done(answer: Answer): void {
+  if (answer.status !== 204) throw unexpectedAnswer(answer);
 }
 
 function json({ text }: Answer): unknown {

@@ -67,6 +67,8 @@ export function createStoredSession({
     const stored = await store.read();
     if (answer === null) return afterRefusal(current, stored);
     if (stored === null) throw notLoggedIn(store.origin);
+    // What somebody else has stored meanwhile is no older than this answer, and may be newer.
+    if (stored.refresh_token !== current.refresh_token) return stored;
     const record = newRecord(current.user, answer.body, { serverTime: answer.serverTime, now: now() });
     // Stored before it is used: the server takes the first use as the sign that the token before it is no longer needed.
     await store.write(record);

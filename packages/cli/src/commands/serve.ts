@@ -9,8 +9,11 @@ export interface ServeOptions extends GlobalOptions {
   data?: string;
   publicUrl?: string;
   uploadLimit?: string;
+  loginLimit?: string;
+  trustProxy?: string;
   accessTtl?: string;
   maxSize?: string;
+  minFree?: string;
   registration?: string;
   logLevel?: string;
   secretFile?: string;
@@ -24,7 +27,7 @@ export async function serve(options: ServeOptions, context: Context): Promise<vo
     const config = readConfig({ flags: flagsOf(options), env: context.config().env });
     const server = await startServer({
       ...config,
-      logger: createLogger(config.logLevel, io.stderr as NodeJS.WriteStream),
+      logger: createLogger(config.logLevel, io.stderr),
     });
     const stopped = context.stopRequested();
     if (options.json === true) io.printJson({ url: server.url });
@@ -45,8 +48,11 @@ function flagsOf(options: ServeOptions): Record<string, string> {
     data: options.data,
     'public-url': options.publicUrl,
     'upload-limit': options.uploadLimit,
+    'login-limit': options.loginLimit,
+    'trust-proxy': options.trustProxy,
     'access-ttl': options.accessTtl,
     'max-size': options.maxSize,
+    'min-free': options.minFree,
     registration: options.registration,
     'log-level': options.logLevel,
     'secret-file': options.secretFile,

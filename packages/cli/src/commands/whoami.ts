@@ -1,6 +1,7 @@
 import { connectAsUser } from '../api/connect.ts';
 import type { Context } from '../context.ts';
 import type { GlobalOptions } from '../program.ts';
+import { readableTime } from '../readable-time.ts';
 import { printTable } from '../table.ts';
 
 /** Shows who is logged in, where, until when, and how many uploads are left. */
@@ -25,7 +26,7 @@ export async function whoami(options: GlobalOptions, context: Context): Promise<
     ['role', me.user.role],
     ['server', origin],
     ['device', me.session.device ?? '-'],
-    ['session', `until ${readable(me.session.expires_at)}`],
+    ['session', `until ${readableTime(me.session.expires_at)} UTC`],
     ['tokens', STORED_IN[session.storedIn]],
     ['uploads', `${remaining} of ${uploads} left in ${window_seconds} s`],
   ]);
@@ -37,7 +38,3 @@ const STORED_IN = {
   memory: 'in memory',
   environment: 'in IMGUP_TOKEN',
 } as const;
-
-function readable(timestamp: string): string {
-  return `${new Date(timestamp).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
-}

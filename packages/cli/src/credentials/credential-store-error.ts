@@ -10,6 +10,7 @@
  * - `timeout` the keychain is there and does not answer
  * - `unavailable` any other failure of the keychain, with its own words in the message
  * - `not-private` the credential file or its folder is a symbolic link, belongs to, or can be read by, someone else
+ * - `not-writable` the folder for locks and files cannot be made or written to
  * - `damaged` the credential file is not what imgup writes
  */
 export type CredentialStoreErrorCode =
@@ -22,6 +23,7 @@ export type CredentialStoreErrorCode =
   | 'timeout'
   | 'unavailable'
   | 'not-private'
+  | 'not-writable'
   | 'damaged';
 
 /** The message is one sentence without a secret in it: the reason, a semicolon, the way out. */

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CredentialStoreError } from './credential-store-error.ts';
 import { lockByFile } from './lock-by-file.ts';
 import { privateFolder } from './private-folder.ts';
 
@@ -32,6 +33,8 @@ export type Attempt = () => Promise<Release | null>;
  * Where the kernel's locks cannot be had (musl and rare processors, for which there is no binary; file systems without
  * locks) a file made with O_EXCL takes their place, whose holder is taken for dead when its process is.
  *
+ * Errors: what the work throws, and `CredentialStoreError` where no lock can be made.
+ *
  * ```ts
  * await withLock(join(directory, 'refresh.lock'), { timeoutMs: 15_000 }, async ({ held }) => refresh());
  * ```
@@ -41,14 +44,31 @@ export async function withLock<T>(
   { timeoutMs, loadKernelLocks = loadNative }: LockOptions,
   work: (lock: { held: boolean }) => Promise<T>,
 ): Promise<T> {
-  await privateFolder(dirname(path), { create: true });
-  const release = await acquire(path, timeoutMs, await loadKernelLocks());
+  const release = await prepare(path, timeoutMs, await loadKernelLocks());
   try {
     return await work({ held: release !== null });
   } finally {
     await release?.();
   }
 }
+
+async function prepare(path: string, timeoutMs: number, kernel: KernelLocks | null): Promise<Release | null> {
+  try {
+    await privateFolder(dirname(path), { create: true });
+    return await acquire(path, timeoutMs, kernel);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined || !NOT_WRITABLE.has(code)) throw error;
+    throw new CredentialStoreError(
+      'not-writable',
+      `The folder ${dirname(path)} cannot be made or written to (${code})`,
+      'change its permissions, or name a folder of yours in XDG_CONFIG_HOME',
+      { cause: error },
+    );
+  }
+}
+
+const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR']);
 
 async function acquire(path: string, timeoutMs: number, kernel: KernelLocks | null): Promise<Release | null> {
   const deadline = performance.now() + timeoutMs;

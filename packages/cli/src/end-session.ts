@@ -1,0 +1,86 @@
+import type { Client } from './api/client.ts';
+import { chooseStored, connect } from './api/connect.ts';
+import type { SessionRecord } from './api/session-record.ts';
+import type { SessionStore } from './api/session-store.ts';
+import { createStoredSession, isTokenRefusal, notLoggedIn } from './api/session.ts';
+import type { Context } from './context.ts';
+import { CliError, explain, usageError } from './errors.ts';
+import type { GlobalOptions } from './program.ts';
+
+export interface EndSessionOptions extends GlobalOptions {
+  /** Every session of the user at the server, and not this one alone. */
+  all?: boolean;
+}
+
+/**
+ * Ends the stored session at the server, and forgets it here even where the server cannot be told. Errors: `CliError`,
+ * which says so in that case.
+ */
+export async function endSession(
+  options: EndSessionOptions,
+  context: Context,
+): Promise<{ origin: string; user: string }> {
+  if (context.config().token !== undefined) {
+    throw usageError('IMGUP_TOKEN is set and overrides the stored log-ins; unset it to log out.');
+  }
+  const { origin, client } = await connect(context, options);
+  const store = await chooseStored(context, options, origin);
+  // Before the lock is taken, because this may need a refresh, which takes it too.
+  const othersGoOn = options.all === true ? await endAll(client, store, context) : null;
+
+  // Under the lock, so that a refresh in another process cannot put the record back.
+  const goesOn = await store.exclusively(async () => {
+    const record = await store.read();
+    if (record === null) {
+      if (options.all === true && othersGoOn === null) return null;
+      throw othersGoOn ?? notLoggedIn(origin);
+    }
+    try {
+      await tellServer(client, record);
+      return null;
+    } catch (error) {
+      return explain(error);
+    } finally {
+      await store.delete();
+    }
+  });
+  const { update } = await context.settings();
+  await update((data) => ({ ...data, accounts: without(data.accounts, origin, store.user) }));
+
+  if (goesOn !== null) {
+    throw onlyHere(
+      `${origin} could not be told, where the session goes on until it ends by itself`,
+      othersGoOn ?? goesOn,
+    );
+  }
+  if (othersGoOn !== null) throw onlyHere(`your other sessions at ${origin} go on`, othersGoOn);
+  return { origin, user: store.user };
+}
+
+async function endAll(client: Client, store: SessionStore, { now }: Context): Promise<CliError | null> {
+  try {
+    await createStoredSession({ client, store, now }).authorized((token) => client.endSessions(token, 'all'));
+    return null;
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+async function tellServer(client: Client, { access_token, refresh_token }: SessionRecord): Promise<void> {
+  await client.logoutAccess(access_token).catch((error: unknown) => {
+    // A token that the server no longer takes needs no revoking.
+    if (!isTokenRefusal(error)) throw error;
+  });
+  await client.logoutRefresh(refresh_token);
+}
+
+function onlyHere(but: string, failure: CliError): CliError {
+  const { code, exitCode, message } = failure;
+  return new CliError(code, exitCode, `Logged out here, but ${but}: ${message}`, { cause: failure });
+}
+
+function without(accounts: Record<string, string>, origin: string, user: string): Record<string, string> {
+  if (accounts[origin] !== user) return accounts;
+  const { [origin]: _, ...others } = accounts;
+  return others;
+}
