@@ -17,7 +17,9 @@ const ROUNDS = quick ? 10 : 60;
 
 /** @param {number} seedOf pictures with different seeds have different bytes */
 const pictureOf = (seedOf) =>
-  sharp({ create: { width: 64, height: 48, channels: 3, background: { r: seedOf % 256, g: (seedOf >> 8) % 256, b: 7 } } })
+  sharp({
+    create: { width: 64, height: 48, channels: 3, background: { r: seedOf % 256, g: (seedOf >> 8) % 256, b: 7 } },
+  })
     .png()
     .toBuffer();
 
@@ -108,7 +110,9 @@ for (let round = 0; round < ROUNDS; round += 1) {
   }
 }
 
-console.log('| pictures | users | upload ms | read ms | page of 50 ms | against the first | start ms | first page ms | peak MB |');
+console.log(
+  '| pictures | users | upload ms | read ms | page of 50 ms | against the first | start ms | first page ms | peak MB |',
+);
 console.log('|---|---|---|---|---|---|---|---|---|');
 const base = times[0];
 for (const [index, { pictures, users, started, firstPage, server }] of contenders.entries()) {

@@ -179,7 +179,10 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
     case 'storage_unavailable':
       return [EXIT.failed, `${origin} cannot do this just now; try again ${later}.`];
     case 'quota_exceeded':
-      return [EXIT.refused, `Your storage at ${origin} is full (${error.message}); remove pictures you no longer need.`];
+      return [
+        EXIT.refused,
+        `Your storage at ${origin} is full (${error.message}); remove pictures you no longer need.`,
+      ];
     case 'storage_full':
       return [EXIT.failed, `${origin} has no room left for pictures; tell its administrator.`];
     default:

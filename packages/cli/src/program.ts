@@ -56,6 +56,9 @@ export function createProgram(context: Context): Command {
     .option('--login-limit <rate>', 'log-ins to one account from one address (default: 10/min)')
     .option('--access-ttl <time>', 'life of an access token, 5m to 15m (default: 10m)')
     .option('--max-size <size>', 'largest picture (default: 25MB)')
+    .option('--max-pixels <number>', 'most pixels of a picture, in all its frames (default: 64M)')
+    .option('--quota <size>', 'what a user may have stored (default: none)')
+    .option('--cache-size <size>', 'what smaller versions of pictures may take (default: 1GB)')
     .option('--min-free <size>', 'what uploads must leave free on the disk (default: 200MB)')
     .addOption(new Option('--registration <who>', '"open" or "closed" (default: open)'))
     .option('--trust-proxy <networks>', 'proxies whose X-Forwarded-For counts, such as 10.0.0.0/8,::1 (default: none)')
@@ -111,11 +114,14 @@ export function createProgram(context: Context): Command {
     .summary('put a picture on the server')
     .description('Puts a picture on the server, and prints its link and nothing else.')
     .argument('<file>', 'the picture')
-    .option('-q, --quiet', 'show no progress')
+    .option('-q, --quiet', 'show no progress, and not what was removed')
+    .option('--keep-metadata', 'publish where, when and with what it was taken, too')
+    .option('--expires <time>', 'how long the link lives, 10m to 365d (default: for good)')
     .addHelpText(
       'after',
       examples(
         ['imgup upload photo.jpg', 'prints the link'],
+        ['imgup upload receipt.png --expires 7d', 'gone after a week'],
         ['imgup upload photo.jpg | xclip', 'only the link goes into the pipe'],
         ['imgup upload photo.jpg --json', 'everything that is known of the picture'],
       ),

@@ -36,7 +36,7 @@ export interface Client {
   changePassword(accessToken: string, change: PasswordChange): Promise<void>;
   users(accessToken: string): Promise<UsersResponse>;
   removeUser(accessToken: string, name: string, options: { keepImages: boolean }): Promise<void>;
-  uploadImage(accessToken: string, picture: Picture): Promise<ImageResponse>;
+  uploadImage(accessToken: string, picture: Picture, wishes: UploadWishes): Promise<ImageResponse>;
 }
 
 export interface NewSession {
@@ -54,6 +54,12 @@ export interface PasswordChange {
 export interface Received<T> {
   body: T;
   serverTime: number | null;
+}
+
+export interface UploadWishes {
+  keepMetadata: boolean;
+  /** How long the link lives: a number and a unit (`7d`); null: for good. */
+  expires: string | null;
 }
 
 export interface Picture {
@@ -154,12 +160,14 @@ export function createClient({
       const path = `${withParameter(paths.user, ':name', name)}${query}`;
       done(await call('DELETE', path, { headers: bearer(accessToken) }));
     },
-    async uploadImage(accessToken, picture) {
+    async uploadImage(accessToken, picture, wishes) {
       const headers = {
         ...bearer(accessToken),
         'content-type': picture.type,
         'content-disposition': contentDisposition(picture.name),
         'repr-digest': `sha-256=:${picture.digest}:`,
+        ...(wishes.keepMetadata && { 'x-imgup-metadata': 'keep' }),
+        ...(wishes.expires !== null && { 'x-imgup-expires': wishes.expires }),
       };
       const answer = await call('POST', paths.images, { headers, body: picture.body });
       const image = parsed(imageResponse, answer);

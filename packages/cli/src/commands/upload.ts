@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
-import type { ImageResponse } from '@imgup/shared';
+import { EXPIRY_MAX_MS, EXPIRY_MIN_MS, type ImageResponse } from '@imgup/shared';
+import type { UploadWishes } from '../api/client.ts';
 import { connectAsUser } from '../api/connect.ts';
 import type { Context } from '../context.ts';
-import { EXIT, explain } from '../errors.ts';
+import { EXIT, explain, usageError } from '../errors.ts';
 import { aboutFile, readPictureFile } from '../picture-file.ts';
 import { printable } from '../printable.ts';
 import type { GlobalOptions } from '../program.ts';
@@ -10,21 +11,45 @@ import { withSpinner } from '../spinner.ts';
 
 export interface UploadOptions extends GlobalOptions {
   quiet?: boolean;
+  keepMetadata?: boolean;
+  /** A number and a unit: `7d`. */
+  expires?: string;
 }
 
 /** Puts a picture on the server, and prints its link: the only thing that reaches stdout. */
 export async function upload(file: string, options: UploadOptions, context: Context): Promise<void> {
   const { io } = context;
-  const work = () => untilInterrupted(context.interrupted(), (signal) => send(file, options, context, signal));
+  const wishes = { keepMetadata: options.keepMetadata === true, expires: expiry(options.expires) };
+  const work = () => untilInterrupted(context.interrupted(), (signal) => send(file, wishes, options, context, signal));
   const silent = !io.terminal || options.quiet === true || options.debug === true;
   const text = `Uploading ${printable(basename(file))}`;
   const image = silent ? await work() : await withSpinner(io, { text, color: options.color }, work);
   if (options.json === true) io.printJson(image);
   else io.print(image.url);
+  if (image.removed.length > 0 && options.quiet !== true)
+    io.note(`removed: ${image.removed.map(printable).join(', ')}`);
 }
+
+/** Checked here, because a sentence about an option says more than one about a header. */
+function expiry(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  const [, count = '', unit = ''] = /^(\d+(?:\.\d+)?)([mhdw])$/.exec(text) ?? [];
+  const time = Number(count) * (UNITS.get(unit) ?? Number.NaN);
+  if (time >= EXPIRY_MIN_MS && time <= EXPIRY_MAX_MS) return text;
+  throw usageError(`--expires is "${printable(text)}"; give a time from 10m to 365d, such as 30m, 12h, 7d or 4w.`);
+}
+
+const MINUTE = 60_000;
+const UNITS = new Map([
+  ['m', MINUTE],
+  ['h', 60 * MINUTE],
+  ['d', 24 * 60 * MINUTE],
+  ['w', 7 * 24 * 60 * MINUTE],
+]);
 
 async function send(
   file: string,
+  wishes: UploadWishes,
   options: UploadOptions,
   context: Context,
   signal: AbortSignal,
@@ -32,7 +57,7 @@ async function send(
   const picture = await readPictureFile(file);
   const { client, session } = await connectAsUser(context, options, signal);
   return session
-    .authorized((token) => client.uploadImage(token, picture))
+    .authorized((token) => client.uploadImage(token, picture, wishes))
     .catch((error: unknown) => {
       const failure = explain(error);
       throw failure.exitCode === EXIT.refused ? aboutFile(file, failure) : failure;

@@ -20,12 +20,12 @@ export async function openCacheFolder(folder: string, maxBytes: number): Promise
     },
   });
 
-  const found = await Promise.all(
-    (await readdir(folder)).map(async (name) => ({ name, ...(await stat(join(folder, name))) })),
-  );
-  for (const { name, size, mtimeMs } of found.toSorted((a, b) => a.mtimeMs - b.mtimeMs)) {
-    // Drafts of an interrupted server, or a file from the future, which sorts last either way.
-    if (name.startsWith('.') || !Number.isFinite(mtimeMs)) await rm(join(folder, name), { force: true });
+  const names = await readdir(folder);
+  const stats = await Promise.all(names.map((name) => stat(join(folder, name))));
+  const found = stats.map(({ size, mtimeMs }, at) => ({ name: names[at] ?? '', size, mtimeMs }));
+  for (const { name, size } of found.toSorted((a, b) => a.mtimeMs - b.mtimeMs)) {
+    // Drafts of an interrupted server.
+    if (name.startsWith('.')) await rm(join(folder, name), { force: true });
     else sizes.set(name, size);
   }
 
@@ -34,6 +34,16 @@ export async function openCacheFolder(folder: string, maxBytes: number): Promise
     await rename(draft, join(folder, key));
     sizes.set(key, size);
     return join(folder, key);
+  }
+
+  async function makeOne(key: string, draft: string, make: (draft: string) => Promise<void>): Promise<string> {
+    try {
+      await make(draft);
+      return await keep(key, draft);
+    } finally {
+      making.delete(key);
+      await rm(draft, { force: true });
+    }
   }
 
   return {
@@ -45,12 +55,7 @@ export async function openCacheFolder(folder: string, maxBytes: number): Promise
       const underWay = making.get(key);
       if (underWay !== undefined) return underWay;
       const draft = join(folder, `.${randomUUID()}`);
-      const made = make(draft)
-        .then(() => keep(key, draft))
-        .finally(async () => {
-          making.delete(key);
-          await rm(draft, { force: true });
-        });
+      const made = makeOne(key, draft, make);
       making.set(key, made);
       return made;
     },
