@@ -21,6 +21,8 @@ interface ImageRoutesOptions {
   sessions: Sessions;
   limiter: UploadLimiter;
   readiness: Readiness;
+  /** The largest picture. */
+  maxBytes: number;
   /** The origin of links, or null: then the origin that the request was sent to. */
   publicUrl: string | null;
   trustedProxies: Network[];
@@ -29,7 +31,9 @@ interface ImageRoutesOptions {
 /** What a multipart body may hold beside the picture, in bytes. */
 const MULTIPART_OVERHEAD = 64 * 1024;
 
-export function imageRoutes({ images, sessions, limiter, readiness, publicUrl, trustedProxies }: ImageRoutesOptions) {
+export function imageRoutes(options: ImageRoutesOptions) {
+  const { images, sessions, limiter, readiness, maxBytes, publicUrl, trustedProxies } = options;
+
   /** Refuses what its headers show to be hopeless, so that it takes no slot of the limit. */
   const checkHeaders = createMiddleware<AppEnv>(async function checkHeaders(c, next) {
     const encoding = c.req.header('Content-Encoding');
@@ -40,8 +44,12 @@ export function imageRoutes({ images, sessions, limiter, readiness, publicUrl, t
     if (length === 0) throw new AppError('image_empty', 'The picture is empty. Send the bytes of a picture.');
     if (length !== null) images.checkLength(isMultipart(c) ? length - MULTIPART_OVERHEAD : length);
     expectedSha256(c);
-    await readiness.checkRoom(length ?? 0);
-    await next();
+    const giveBack = await readiness.takeRoom(length ?? maxBytes);
+    try {
+      await next();
+    } finally {
+      giveBack();
+    }
   });
 
   return new Hono<AppEnv>().post(
