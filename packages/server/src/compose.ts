@@ -4,7 +4,7 @@ import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
 import { lockDataFolder } from './adapters/filesystem/data-folder.ts';
 import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
-import { openSecretFile } from './adapters/filesystem/secret-file.ts';
+import { openSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
 import { openLowdbAccountStore } from './adapters/lowdb/account-store.ts';
 import { createMemoryUploadLimiter } from './adapters/memory/upload-limiter.ts';
 import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
@@ -73,6 +73,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
 
   const lock = await lockDataFolder(data);
   try {
+    if (config.secrets === null) await sweepSecretDrafts(config.secretFile);
     const keyRing = await createKeyRing(config.secrets ?? (await openSecretFile(config.secretFile, now())));
     const store = await openLowdbAccountStore(join(data, 'db.json'));
     const imageStore = await openFilesystemImageStore(data);

@@ -26,6 +26,8 @@ interface ImageRoutesOptions {
   sessions: Sessions;
   limiter: UploadLimiter;
   readiness: Readiness;
+  /** The largest picture. */
+  maxBytes: number;
   /** The origin of links, or null: then the origin that the request was sent to. */
   publicUrl: string | null;
   trustedProxies: Network[];
@@ -41,7 +43,7 @@ const NO_STORE = { 'Cache-Control': 'no-store' };
 
 /** Uploading pictures, and what one has uploaded. */
 export function imageRoutes(options: ImageRoutesOptions) {
-  const { images, receiveImage, sessions, limiter, readiness, publicUrl, trustedProxies } = options;
+  const { images, receiveImage, sessions, limiter, readiness, maxBytes, publicUrl, trustedProxies } = options;
   const origin = (c: Context<AppEnv>) => publicUrl ?? requestOrigin(c, trustedProxies);
 
   /** Refuses what its headers show to be hopeless, so that it takes no slot of the limit. */
@@ -55,8 +57,13 @@ export function imageRoutes(options: ImageRoutesOptions) {
     const least = isMultipart(c) ? (length ?? 0) - MULTIPART_OVERHEAD : (length ?? 0);
     await receiveImage.checkLength(c.var.auth.user.id, least);
     wishes(c);
-    await readiness.checkRoom(length ?? 0);
-    await next();
+    // The picture as it was sent and the one that is served lie side by side for a moment.
+    const giveBack = await readiness.takeRoom(2 * (length ?? maxBytes));
+    try {
+      await next();
+    } finally {
+      giveBack();
+    }
   });
 
   return new Hono<AppEnv>()

@@ -25,17 +25,27 @@ export function createPasswords({ cost }: PasswordsOptions) {
     idleTimeout: 30_000,
     maxQueue: workers * QUEUE_PER_WORKER,
   });
+  const underWay = new Set<AbortController>();
+  // A worker could not start: the process is out of descriptors, say. The jobs that wait for it would wait for ever.
+  pool.on('error', () => {
+    for (const job of underWay) job.abort();
+  });
   let commonPasswords: ReadonlySet<string> | undefined;
   /** What unknown users' passwords are compared with. It must be a real hash: a malformed one is answered at once. */
   let decoyHash: Promise<string> | undefined;
 
   async function run(task: HashTask | VerifyTask): Promise<unknown> {
-    if (pool.queueSize >= pool.options.maxQueue) {
-      throw new AppError('server_busy', 'Too many people are logging in at once. Try again in a few seconds.', {
-        headers: { 'Retry-After': '5' },
-      });
+    if (pool.queueSize >= pool.options.maxQueue) throw busy();
+    const job = new AbortController();
+    underWay.add(job);
+    try {
+      return await pool.run(task, { name: task.kind, signal: job.signal });
+    } catch (error) {
+      const isWorkers = job.signal.aborted || (error as NodeJS.ErrnoException).code?.startsWith('ERR_WORKER_');
+      throw isWorkers ? busy(error) : error;
+    } finally {
+      underWay.delete(job);
     }
-    return pool.run(task, { name: task.kind });
   }
 
   function hashNormalized(password: string): Promise<string> {
@@ -102,6 +112,13 @@ export function createPasswords({ cost }: PasswordsOptions) {
       await pool.destroy();
     },
   };
+}
+
+function busy(cause?: unknown): AppError {
+  return new AppError('server_busy', 'Too many people are logging in at once. Try again in a few seconds.', {
+    headers: { 'Retry-After': '5' },
+    cause,
+  });
 }
 
 /** How a stored hash was made, for people: "bcrypt, cost 12". Never the hash. */

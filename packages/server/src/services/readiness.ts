@@ -8,23 +8,39 @@ interface ReadinessOptions {
   minFree: number;
 }
 
+/** What the smallest upload takes, with db.json written anew beside the old one. */
+const ROOM_FOR_ONE = 64 * 1024;
+
 export type Readiness = ReturnType<typeof createReadiness>;
 
 export function createReadiness({ probe, minFree }: ReadinessOptions) {
+  /** Bytes of the uploads under way, of which the disk may hold none, some or all by now. */
+  let promised = 0;
+
+  /** @param free as of just now: nothing may come between the look, this and what rests on it */
+  function refuseBeyond(free: number, length: number): void {
+    if (free - promised - length >= minFree) return;
+    const reserve = bytes.format(minFree, { unitSeparator: ' ' }) ?? `${minFree} bytes`;
+    throw new AppError(
+      'storage_full',
+      `The server keeps its last ${reserve} of disk free. Tell its owner, or try later.`,
+    );
+  }
+
   return {
     /**
-     * Refuses what would eat into the reserve, so that accounts and sessions can still be stored.
+     * Refuses an upload that would eat into the reserve, so that accounts and sessions can still be stored.
      *
-     * @param length bytes that are about to be stored; 0 where that is not known
+     * @param length bytes that are about to be stored, at the most
+     * @returns gives the room back; to be called when the upload has ended, well or not
      * @throws AppError `storage_full`
      */
-    async checkRoom(length: number): Promise<void> {
-      if ((await probe.freeBytes()) - length >= minFree) return;
-      const reserve = bytes.format(minFree, { unitSeparator: ' ' }) ?? `${minFree} bytes`;
-      throw new AppError(
-        'storage_full',
-        `The server keeps its last ${reserve} of disk free. Tell its owner, or try later.`,
-      );
+    async takeRoom(length: number): Promise<() => void> {
+      refuseBeyond(await probe.freeBytes(), length);
+      promised += length;
+      return () => {
+        promised -= length;
+      };
     },
 
     /**
@@ -33,7 +49,7 @@ export function createReadiness({ probe, minFree }: ReadinessOptions) {
      * @throws AppError `storage_full`, or what the storage says
      */
     async check(): Promise<void> {
-      await this.checkRoom(0);
+      refuseBeyond(await probe.freeBytes(), ROOM_FOR_ONE);
       await probe.tryWriting();
     },
   };

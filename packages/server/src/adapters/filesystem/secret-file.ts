@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { link, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { StartError } from '../../errors.ts';
 import { syncFolder } from './sync-folder.ts';
 
@@ -35,6 +35,16 @@ export async function openSecretFile(path: string, now: number): Promise<Secrets
     throw new StartError('data_unreadable', `${path} cannot be made: ${(error as Error).message}`, { cause: error });
   });
   return stillGood((await readSecretFile(path)) ?? [{ secret, retiredAt: null }], now);
+}
+
+/** Removes what a program that was killed while it wrote the secret file has left: drafts, with secrets in them. */
+export async function sweepSecretDrafts(path: string): Promise<void> {
+  const folder = dirname(path);
+  const draft = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+  for (const name of await readdir(folder).catch(() => [])) {
+    const [start, end] = [name.slice(0, basename(path).length + 1), name.slice(basename(path).length + 1)];
+    if (start === `${basename(path)}.` && draft.test(end)) await rm(join(folder, name), { force: true });
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StorageProbe } from '../../ports/storage-probe.ts';
 
-/** How long a look at the disk is good for, in milliseconds. */
+/** How long a try is good for, in milliseconds. */
 const FRESH_FOR = 1000;
 
 interface ProbeOptions {
@@ -12,13 +12,7 @@ interface ProbeOptions {
 
 /** Looks at the file system that a folder is on. */
 export function createStorageProbe({ folder, now }: ProbeOptions): StorageProbe {
-  let room: { at: number; bytes: Promise<number> } | undefined;
   let write: { at: number; done: Promise<void> } | undefined;
-
-  async function measure(): Promise<number> {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
-  }
 
   async function writeAndSync(): Promise<void> {
     const path = join(folder, '.probe');
@@ -33,9 +27,9 @@ export function createStorageProbe({ folder, now }: ProbeOptions): StorageProbe 
   }
 
   return {
-    freeBytes() {
-      if (room === undefined || Math.abs(now() - room.at) >= FRESH_FOR) room = { at: now(), bytes: measure() };
-      return room.bytes;
+    async freeBytes() {
+      const { bavail, bsize } = await statfs(folder);
+      return bavail * bsize;
     },
 
     tryWriting() {

@@ -5,7 +5,7 @@ import { createDurableJsonFile } from './durable-json-file.ts';
 import { createGroupCommit } from './group-commit.ts';
 
 /** The layout of db.json. A change that an older program would misread raises the number. */
-const FORMAT = 1;
+export const FORMAT = 1;
 
 export interface Database {
   format: number;

@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import pLimit from 'p-limit';
-import sharp, { type Metadata, type Sharp } from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { AppError } from '../../errors.ts';
 import type { PictureDecoder, SmallFormat, SmallWidth } from '../../ports/picture-decoder.ts';
+import { readHeader } from './read-header.ts';
 
 interface DecoderOptions {
   /** The most pixels of a picture, those of all its frames together. */
@@ -48,14 +49,10 @@ export function createSharpDecoder({ maxPixels }: DecoderOptions): PictureDecode
     return sharp(path, options).timeout({ seconds: TIMEOUT_SECONDS });
   }
 
-  async function readHeader(path: string): Promise<Metadata> {
-    // The limits are checked below, with sentences of their own.
-    return sharp(path, { failOn: 'error', limitInputPixels: false }).metadata();
-  }
-
   return {
     async check(path, smallVersion) {
       try {
+        // Its limits are checked here, with sentences of their own.
         const metadata = await readHeader(path);
         const { width, height } = metadata.autoOrient;
         const frames = metadata.pages ?? 1;
@@ -68,7 +65,10 @@ export function createSharpDecoder({ maxPixels }: DecoderOptions): PictureDecode
         return { width, height, frames };
       } catch (error) {
         await rm(smallVersion, { force: true });
-        if (error instanceof AppError || isSystemError(error)) throw error;
+        if (error instanceof AppError) throw error;
+        // libvips says the same of a damaged file and of one that cannot be opened, for want of descriptors say. Who
+        // sends a good picture must not be told that it is damaged.
+        if (/missing|unable to (open|read|write)|system error/i.test(reason(error))) throw storageFault(error);
         throw new AppError('image_invalid', `The picture cannot be decoded (${reason(error)}). Export it again.`, {
           cause: error,
         });
@@ -104,8 +104,9 @@ function megapixels(pixels: number): string {
   return `${Math.ceil(pixels / 1e5) / 10} megapixels`;
 }
 
-function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error;
+function storageFault(cause: unknown): AppError {
+  const detail = 'The server cannot use its storage at the moment. Try again later.';
+  return new AppError('storage_unavailable', detail, { headers: { 'Retry-After': '30' }, cause });
 }
 
 /** libvips' first line, without paths of this server. */

@@ -1,0 +1,244 @@
+import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { backupData, checkData, restoreData } from '@imgup/server';
+import { pack, type Header } from 'tar-stream';
+import { describe, expect, test } from 'vitest';
+import { readBackupFolder } from '../src/maintenance/backup-folder.ts';
+import { filledFolder, follow, listing } from './maintenance.ts';
+import { makePicture } from './pictures.ts';
+import { bearer, openApp, PASSWORD, temporaryFolder } from './test-app.ts';
+
+/** A filled data folder, its backup as a folder and as a tar, and an empty place to restore to. */
+async function backups() {
+  const source = await filledFolder();
+  const place = await temporaryFolder();
+  const [folder, tar] = [join(place, 'backup'), join(place, 'backup.tar')];
+  await backupData(source.data, folder);
+  await backupData(source.data, tar);
+  return { ...source, place, folder, tar, target: join(place, 'data') };
+}
+
+type Entry = Partial<Header> & { name: string; text?: string };
+
+/** A tar of a backup's files, and some more before its end. */
+async function tarOf(folder: string, more: Entry[]): Promise<string> {
+  const tar = pack();
+  const path = `${folder}-made.tar`;
+  const written = pipeline(tar, createWriteStream(path));
+  for await (const { path: name, content } of readBackupFolder(folder)) {
+    const chunks = [];
+    for await (const chunk of content) chunks.push(chunk);
+    if (name === 'backup.json') for (const { text = '', ...header } of more) tar.entry(header, text);
+    tar.entry({ name }, Buffer.concat(chunks));
+  }
+  tar.finalize();
+  await written;
+  return path;
+}
+
+describe.each(['folder', 'tar'] as const)('from a %s', (kind) => {
+  test('a server starts with its accounts, sessions and pictures', async () => {
+    const made = await backups();
+    const { target, ada, bob, first, his } = made;
+    expect(await restoreData(made[kind], target)).toMatchObject({ pictures: 4, users: 2, secret: true });
+    expect((await stat(target)).mode & 0o777).toBe(0o700);
+    expect(await checkData(target, { lookAgainAfter: 0 })).toMatchObject({ pictures: 4, findings: [] });
+
+    const app = await openApp({ data: target });
+    expect(await follow(app, first.url)).toEqual({ status: 200, bytes: await makePicture({ seed: 1 }) });
+    expect((await follow(app, his.url)).status).toBe(200);
+    expect((await app.post('/api/login', { username: 'ADA', password: PASSWORD })).status).toBe(200);
+    expect((await app.request('/api/me', { headers: bearer(bob.access_token) })).status).toBe(200);
+    expect((await app.post('/api/token/refresh', { refresh_token: ada.refresh_token })).status).toBe(200);
+    expect((await app.upload(ada.access_token, await makePicture({ seed: 1 }))).status).toBe(200);
+    expect((await app.upload(ada.access_token, await makePicture({ seed: 9 }))).status).toBe(201);
+  });
+
+  test('is refused where a server runs, or something is there', async () => {
+    const made = await backups();
+    const app = await openApp({ data: made.target });
+    await expect(restoreData(made[kind], made.target)).rejects.toMatchObject({ code: 'data_in_use' });
+    await app.close();
+    const before = await listing(made.target);
+    await expect(restoreData(made[kind], made.target)).rejects.toMatchObject({ code: 'data_not_empty' });
+    expect(await listing(made.target)).toEqual(before);
+    await writeFile(join(made.place, 'file'), '');
+    await expect(restoreData(made[kind], join(made.place, 'file'))).rejects.toMatchObject({ code: 'data_unreadable' });
+    await expect(restoreData(join(made.place, 'none'), made.target)).rejects.toMatchObject({ code: 'backup_missing' });
+  });
+
+  test('an empty folder, a volume of its own say, is filled', async () => {
+    const made = await backups();
+    await mkdir(join(made.target, 'lost+found'), { recursive: true });
+    await restoreData(made[kind], made.target);
+    expect(await checkData(made.target, { lookAgainAfter: 0 })).toMatchObject({ pictures: 4, findings: [] });
+  });
+
+  test('one that fails or is interrupted leaves an empty folder', async () => {
+    const made = await backups();
+    await mkdir(made.target);
+    const reason = new Error('enough');
+    await expect(restoreData(made[kind], made.target, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(await readdir(made.target)).toEqual(['server.lock']);
+    await restoreData(made[kind], made.target);
+  });
+});
+
+test('killed at any point it leaves a folder on which no server starts, and which the next restore takes', async () => {
+  const { folder, target, place } = await backups();
+  await restoreData(folder, target);
+  // What each step adds, as a restore that is killed after it leaves it.
+  const steps = ['', 'restoring', 'restoring/images', 'restoring/db.json', 'images', 'secret'];
+  for (const [index] of steps.entries()) {
+    const killed = join(place, `killed-${index}`);
+    await mkdir(killed);
+    const unfinished = 'imgup admin restore has not finished here. If it is not running any more, start it again.\n';
+    await writeFile(join(killed, 'db.json'), unfinished);
+    for (const step of steps.slice(1, index + 1)) {
+      await mkdir(dirname(join(killed, step)), { recursive: true });
+      await cp(step === 'restoring' ? folder : join(target, step.replace('restoring/', '')), join(killed, step), {
+        recursive: true,
+      });
+    }
+    await expect(openApp({ data: killed })).rejects.toMatchObject({ code: 'data_unreadable' });
+    await restoreData(folder, killed);
+    expect(await checkData(killed, { lookAgainAfter: 0 })).toMatchObject({ pictures: 4, findings: [] });
+  }
+});
+
+describe('a tar is refused, and nothing is written,', () => {
+  const hostile: [what: string, entry: Entry][] = [
+    ['with an absolute path', { name: '/tmp/imgup-was-here' }],
+    ['with a path out of it', { name: '../imgup-was-here' }],
+    ['with a path out of it further in', { name: 'images/../../imgup-was-here' }],
+    ['with a backslash path out of it', { name: '..\\imgup-was-here' }],
+    ['with a path out of it in the pax header', { name: 'x', pax: { path: '../imgup-was-here' } }],
+    ['with a symlink', { name: 'images/0a', type: 'symlink', linkname: '/tmp' }],
+    ['with a symlink in the place of a file', { name: 'secret', type: 'symlink', linkname: '/etc/passwd' }],
+    ['with a hard link', { name: 'secret', type: 'link', linkname: '/etc/passwd' }],
+    ['with a device', { name: 'secret', type: 'character-device', devmajor: 1, devminor: 3 }],
+    ['with a fifo', { name: 'secret', type: 'fifo' }],
+    ['with an unknown name', { name: 'authorized_keys', text: 'ssh-ed25519 …' }],
+    ['with an unknown folder', { name: 'cron.d/', type: 'directory' }],
+    ['with a program for a picture', { name: `images/0a/${'0'.repeat(26)}.html`, text: '<script>' }],
+    ['with a file of a server that is not part of backups', { name: 'server.lock' }],
+    ['with two of one name', { name: 'secret', text: `${'0'.repeat(64)}\n` }],
+    ['with a picture of nobody', { name: `images/0a/${'0'.repeat(26)}.json`, text: '{}' }],
+    ['with a name that holds a NUL', { name: 'secret', pax: { path: 'secret\0x' } }],
+  ];
+  test.each(hostile)('%s', async (_what, entry) => {
+    const { folder, place, target } = await backups();
+    const tar = await tarOf(folder, [entry]);
+    const before = await listing(place);
+    await expect(restoreData(tar, target)).rejects.toMatchObject({ code: 'backup_invalid' });
+    expect(await readdir(target)).toEqual(['server.lock']);
+    await rm(target, { recursive: true });
+    expect(await listing(place)).toEqual(before);
+    await expect(stat('/tmp/imgup-was-here')).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  test('cut short anywhere, or with any byte changed', { timeout: 60_000 }, async () => {
+    const { tar, target } = await backups();
+    const bytes = await readFile(tar);
+    for (let end = 0; end < bytes.length - 1024; end += 1536) {
+      await writeFile(tar, bytes.subarray(0, end));
+      await expect(restoreData(tar, target)).rejects.toMatchObject({ code: 'backup_invalid' });
+    }
+    expect(await readdir(target)).toEqual(['server.lock']);
+    let changed = 0;
+    for (let at = 0; at < bytes.length - 1024; at += 499) {
+      const other = Buffer.from(bytes);
+      other[at] = (other[at] ?? 0) ^ 1;
+      await writeFile(tar, other);
+      const outcome = await restoreData(tar, target).catch((error: unknown) => error);
+      if (outcome instanceof Error) {
+        expect(outcome).toMatchObject({ name: 'MaintenanceError' });
+        changed += 1;
+      } else {
+        // Some bytes mean nothing: what fills a block up.
+        expect(await checkData(target, { lookAgainAfter: 0 })).toMatchObject({ pictures: 4, findings: [] });
+        await rm(target, { recursive: true });
+      }
+    }
+    expect(changed).toBeGreaterThan(10);
+  });
+
+  test.each([
+    ['that is none', 'no tar at all '.repeat(100)],
+    ['that is empty', ''],
+  ])('%s', async (_what, text) => {
+    const place = await temporaryFolder();
+    await writeFile(join(place, 'backup.tar'), text);
+    const restoring = restoreData(join(place, 'backup.tar'), join(place, 'data'));
+    await expect(restoring).rejects.toMatchObject({ code: 'backup_invalid' });
+  });
+});
+
+test('a tar that was unpacked and packed again by hand is taken', async () => {
+  const { folder, target, place } = await backups();
+  const tar = pack();
+  const path = join(place, 'by-hand.tar');
+  const written = pipeline(tar, createWriteStream(path));
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  tar.entry({ name: './', type: 'directory' });
+  for (const entry of entries.toReversed()) {
+    const name = `./${join(entry.parentPath, entry.name).slice(folder.length + 1)}`;
+    if (entry.isDirectory()) tar.entry({ name: `${name}/`, type: 'directory' });
+    else tar.entry({ name }, await readFile(join(folder, name)));
+  }
+  tar.finalize();
+  await written;
+  expect(await restoreData(path, target)).toMatchObject({ pictures: 4 });
+});
+
+describe('a folder is refused', () => {
+  test.each<[string, (made: Awaited<ReturnType<typeof backups>>) => Promise<unknown>]>([
+    ['that is no backup', ({ folder }) => rm(join(folder, 'backup.json'))],
+    ['with a file too many', ({ folder }) => writeFile(join(folder, 'notes.txt'), '')],
+    [
+      'with a link',
+      async ({ folder, place }) => {
+        await rename(join(folder, 'secret'), join(place, 'secret'));
+        await symlink(join(place, 'secret'), join(folder, 'secret'));
+      },
+    ],
+    ['without its secret', ({ folder }) => rm(join(folder, 'secret'))],
+    ['without its accounts', ({ folder }) => rm(join(folder, 'db.json'))],
+    [
+      'with changed accounts',
+      async ({ folder }) => {
+        const text = await readFile(join(folder, 'db.json'), 'utf8');
+        await writeFile(join(folder, 'db.json'), text.replace('"user"', '"admin"'));
+      },
+    ],
+    [
+      'without one picture and all that belongs to it',
+      async ({ folder, ada, first }) => {
+        const home = join(folder, 'images', ada.user.id);
+        for (const file of [`${first.id}.png`, `${first.id}.json`, `by-digest/${first.sha256}`])
+          await rm(join(home, file));
+      },
+    ],
+    [
+      'with a picture that is another',
+      async ({ folder, ada, first, second }) => {
+        const home = join(folder, 'images', ada.user.id);
+        await cp(join(home, `${first.id}.png`), join(home, `${second.id}.png`));
+      },
+    ],
+    [
+      'of a newer imgup',
+      async ({ folder }) => {
+        const manifest = JSON.parse(await readFile(join(folder, 'backup.json'), 'utf8')) as object;
+        await writeFile(join(folder, 'backup.json'), JSON.stringify({ ...manifest, format: 2 }));
+      },
+    ],
+  ])('%s', async (_what, change) => {
+    const made = await backups();
+    await change(made);
+    await expect(restoreData(made.folder, made.target)).rejects.toMatchObject({ code: 'backup_invalid' });
+    expect(await readdir(made.target)).toEqual(['server.lock']);
+  });
+});
