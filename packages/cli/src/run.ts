@@ -31,8 +31,8 @@ export async function run(args: string[], context: Context): Promise<number> {
 }
 
 function report(failure: CliError, { json, debug }: { json: boolean; debug: boolean }, { io }: Context): void {
-  const { code, message, exitCode } = failure;
-  if (json) io.printJson({ error: { code, message, exit_code: exitCode } });
+  const { code, message, exitCode, result } = failure;
+  if (json) io.printJson({ ...result, error: { code, message, exit_code: exitCode } });
   io.note(`imgup: ${message}`);
   if (!debug) return;
   for (let error: unknown = failure; error instanceof Error; error = error.cause) {
