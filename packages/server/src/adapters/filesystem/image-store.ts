@@ -78,19 +78,25 @@ export async function openFilesystemImageStore(folder: string): Promise<ImageSto
       if (record === null) return false;
       return oneAtATime(`${owner}/${record.sha256}`, async () => {
         const home = join(folder, owner);
-        await rm(join(home, 'by-digest', record.sha256), { force: true });
-        await syncFolder(join(home, 'by-digest'));
-        await rm(recordPath(owner, id), { force: true });
-        await syncFolder(home);
-        await rm(join(home, `${id}.${record.extension}`), { force: true });
-        await syncFolder(home);
+        try {
+          await rm(join(home, 'by-digest', record.sha256), { force: true });
+          await syncFolder(join(home, 'by-digest'));
+          await rm(recordPath(owner, id), { force: true });
+          await syncFolder(home);
+          await rm(join(home, `${id}.${record.extension}`), { force: true });
+          await syncFolder(home);
+        } catch (error) {
+          // All of the owner's pictures are being removed, and the folder was first to go.
+          if (!isCode(error, 'ENOENT')) throw error;
+        }
         return true;
       });
     },
 
     async deleteOwner(owner) {
       if (!SAFE_ID.test(owner)) return;
-      await rm(join(folder, owner), { recursive: true, force: true });
+      // Again where an upload that was under way has put something there meanwhile.
+      await rm(join(folder, owner), { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
       // Even where nothing was there: an interrupted server may have removed it and come no further.
       await syncFolder(folder);
     },
