@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { ImageResponse } from '@imgup/shared';
 import { backupData, checkData, restoreData } from '@imgup/server';
 import { describe, expect, test } from 'vitest';
@@ -113,6 +114,29 @@ describe.each(targets)('a backup into %s', (_what, name) => {
     await expect(backupData(data, join(folder, name))).rejects.toMatchObject({ code: 'data_damaged' });
     await rm(join(data, 'db.json'));
     await expect(backupData(data, join(folder, name))).rejects.toMatchObject({ code: 'no_data' });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('that the disk has damaged on its way gets no name', async () => {
+    const { data } = await filledFolder();
+    await writeFile(join(data, 'db.json'), (await readFile(join(data, 'db.json'), 'utf8')).padEnd(400_000));
+    const folder = await temporaryFolder();
+    const target = join(folder, name);
+    const written = name.endsWith('.tar') ? `${target}.partial` : join(`${target}.partial`, 'db.json');
+    let going = true;
+    const backup = backupData(data, target).finally(() => (going = false));
+    const damaging = (async () => {
+      while (going && (await stat(written).catch(() => null))?.size !== 400_000) {
+        if (((await stat(written).catch(() => null))?.size ?? 0) > 401_000) break;
+        await setImmediate();
+      }
+      const file = await open(written, 'r+');
+      // One of the spaces after the accounts, where nothing but a digest tells.
+      await file.write('\t', 399_000);
+      await file.close();
+    })();
+    await expect(backup).rejects.toMatchObject({ code: 'backup_invalid' });
+    await damaging;
     expect(await readdir(folder)).toEqual([]);
   });
 

@@ -83,6 +83,16 @@ const DAMAGE: [
     3,
   ],
   [
+    'a record that is gone, of a picture that was exchanged',
+    async ({ home, first, second }) => {
+      await rm(join(home, `${first.id}.json`));
+      await copyFile(join(home, `${second.id}.png`), join(home, `${first.id}.png`));
+    },
+    ['picture_without_record'],
+    3,
+    2,
+  ],
+  [
     'a picture with one bit turned',
     async ({ home, first }) => {
       const bytes = await readFile(join(home, `${first.id}.png`));
