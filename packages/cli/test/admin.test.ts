@@ -228,5 +228,7 @@ test('admin alone shows its commands, and wrong usage is exit code 2', async () 
   for (const name of ['check', 'backup', 'restore', 'rotate-secret']) expect(help.stdout).toContain(`\n  ${name}`);
   expect(await imgup(['admin', 'backup'])).toMatchObject({ code: 2 });
   expect(await imgup(['admin', 'chekc'])).toMatchObject({ code: 2 });
-  expect(await imgup(['admin'])).toMatchObject({ code: 2, stdout: '' });
+  const alone = await imgup(['admin']);
+  expect(alone).toMatchObject({ code: 2, stdout: '' });
+  expect(alone.stderr).toMatch(/\n {2}check .*\nimgup: Name one of the commands above\.\n$/s);
 });
