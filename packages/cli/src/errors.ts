@@ -29,11 +29,14 @@ export class CliError extends Error {
   override readonly name = 'CliError';
   readonly code: string;
   readonly exitCode: ExitCode;
+  /** What `--json` prints beside the error: a command can fail and have a result. */
+  readonly result: object;
 
-  constructor(code: string, exitCode: ExitCode, message: string, options?: ErrorOptions) {
+  constructor(code: string, exitCode: ExitCode, message: string, options: ErrorOptions & { result?: object } = {}) {
     super(message, options);
     this.code = code;
     this.exitCode = exitCode;
+    this.result = options.result ?? {};
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { DEFAULT_SERVER } from '@imgup/shared';
 import { Command, Option } from 'commander';
+import { addAdminCommands } from './admin-program.ts';
 import type { BeginSessionOptions } from './begin-session.ts';
 import type { PasswdOptions } from './commands/passwd.ts';
 import type { ServeOptions } from './commands/serve.ts';
@@ -231,6 +232,7 @@ export function createProgram(context: Context): Command {
       await usersRm(name, optionsOf<UsersRmOptions>(command), context);
     });
 
+  addAdminCommands(program, context, optionsOf);
   return program;
 }
 

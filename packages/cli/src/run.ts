@@ -31,8 +31,8 @@ export async function run(args: string[], context: Context): Promise<number> {
 }
 
 function report(failure: CliError, { json, debug }: { json: boolean; debug: boolean }, { io }: Context): void {
-  const { code, message, exitCode } = failure;
-  if (json) io.printJson({ error: { code, message, exit_code: exitCode } });
+  const { code, message, exitCode, result } = failure;
+  if (json) io.printJson({ ...result, error: { code, message, exit_code: exitCode } });
   io.note(`imgup: ${message}`);
   if (!debug) return;
   for (let error: unknown = failure; error instanceof Error; error = error.cause) {
@@ -58,7 +58,9 @@ function withSubcommands(command: Command): Command[] {
 }
 
 /** "error: unknown command 'uplaod'\n(Did you mean upload?)" as one sentence. */
-function wrongUsage({ message }: CommanderError, program: Command, args: string[]): CliError {
+function wrongUsage({ code, message }: CommanderError, program: Command, args: string[]): CliError {
+  // commander has printed the help of a command that only has others.
+  if (code === 'commander.help') return usageError('Name one of the commands above.');
   const [what = '', suggestion] = withoutValue(message.replace(/^error: /, '')).split('\n');
   const sentence = `${what.charAt(0).toUpperCase()}${what.slice(1).replace(/\.$/, '')}`;
   const help = ['imgup', ...commandNames(program, args), '--help'].join(' ');

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { ImageResponse } from '@imgup/shared';
 import { backupData, checkData, restoreData } from '@imgup/server';
 import { describe, expect, test } from 'vitest';
-import { openFilesystemImageStore } from '../src/adapters/filesystem/image-store.ts';
 import { filledFolder, follow, listing, MANY_UPLOADS } from './maintenance.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, imageOf, openApp, PASSWORD, temporaryFolder } from './test-app.ts';
@@ -21,7 +21,7 @@ describe.each(targets)('a backup into %s', (_what, name) => {
     const summary = await backupData(data, target);
     expect(summary).toMatchObject({ pictures: 4, users: 2, secret: true });
     expect(await restoreData(target, restored)).toEqual(summary);
-    const kept = (await listing(data)).filter((path) => !/^(incoming|db\.json\.previous)/.test(path));
+    const kept = (await listing(data)).filter((path) => !/^(incoming|cache|db\.json\.previous)/.test(path));
     expect(await listing(restored)).toEqual(kept);
     for (const path of ['db.json', 'secret']) {
       expect(await readFile(join(restored, path))).toEqual(await readFile(join(data, path)));
@@ -40,12 +40,11 @@ describe.each(targets)('a backup into %s', (_what, name) => {
       for (const username of ['ada', 'bob', 'eve']) people.push(await app.register(username));
       const [admin] = people;
       const folder = await temporaryFolder();
-      const store = await openFilesystemImageStore(join(app.data, 'images'));
       const standing = new Map<string, Buffer>();
       let going = true;
       let seed = 0;
       let deleted = 0;
-      const work = async (token: string, owner: string) => {
+      const work = async (token: string) => {
         const mine: ImageResponse[] = [];
         while (going) {
           seed += 1;
@@ -56,7 +55,7 @@ describe.each(targets)('a backup into %s', (_what, name) => {
           const oldest = mine.length > 6 ? mine.shift() : undefined;
           if (oldest === undefined) continue;
           standing.delete(oldest.url);
-          await store.delete(owner, oldest.id);
+          await app.request(`/api/images/${oldest.id}`, { method: 'DELETE', headers: bearer(token) });
           deleted += 1;
         }
       };
@@ -70,7 +69,7 @@ describe.each(targets)('a backup into %s', (_what, name) => {
           await app.request(path, { method: 'DELETE', headers: bearer(admin?.access_token ?? '') });
         }
       };
-      const working = [...people.map(({ access_token, user }) => work(access_token, user.id)), removing()];
+      const working = [...people.map(({ access_token }) => work(access_token)), removing()];
       for (let round = 0; round < 8; round += 1) {
         const before = [...standing.keys()];
         const target = join(folder, `${round}-${name}`);
@@ -113,6 +112,29 @@ describe.each(targets)('a backup into %s', (_what, name) => {
     await expect(backupData(data, join(folder, name))).rejects.toMatchObject({ code: 'data_damaged' });
     await rm(join(data, 'db.json'));
     await expect(backupData(data, join(folder, name))).rejects.toMatchObject({ code: 'no_data' });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('that the disk has damaged on its way gets no name', async () => {
+    const { data } = await filledFolder();
+    await writeFile(join(data, 'db.json'), (await readFile(join(data, 'db.json'), 'utf8')).padEnd(400_000));
+    const folder = await temporaryFolder();
+    const target = join(folder, name);
+    const written = name.endsWith('.tar') ? `${target}.partial` : join(`${target}.partial`, 'db.json');
+    let going = true;
+    const backup = backupData(data, target).finally(() => (going = false));
+    const damaging = (async () => {
+      while (going && (await stat(written).catch(() => null))?.size !== 400_000) {
+        if (((await stat(written).catch(() => null))?.size ?? 0) > 401_000) break;
+        await setImmediate();
+      }
+      const file = await open(written, 'r+');
+      // One of the spaces after the accounts, where nothing but a digest tells.
+      await file.write('\t', 399_000);
+      await file.close();
+    })();
+    await expect(backup).rejects.toMatchObject({ code: 'backup_invalid' });
+    await damaging;
     expect(await readdir(folder)).toEqual([]);
   });
 

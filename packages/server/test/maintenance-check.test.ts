@@ -11,8 +11,9 @@ type Folder = Awaited<ReturnType<typeof filledFolder>>;
 const AT_ONCE = { lookAgainAfter: 0 };
 const kinds = ({ findings }: CheckResult) => findings.map(({ kind, mended }) => `${kind}${mended ? ' mended' : ''}`);
 const json = (path: string) => readFile(path, 'utf8').then((text) => JSON.parse(text) as Record<string, unknown>);
-const lostFiles = async ({ data }: Folder) => {
-  const entries = await readdir(join(data, 'lost+found'), { recursive: true, withFileTypes: true }).catch(() => []);
+const lostFiles = async ({ lostAndFound }: CheckResult) => {
+  if (lostAndFound === null) return 0;
+  const entries = await readdir(lostAndFound, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).length;
 };
 
@@ -80,6 +81,16 @@ const DAMAGE: [
     ['record_damaged'],
     3,
     3,
+  ],
+  [
+    'a record that is gone, of a picture that was exchanged',
+    async ({ home, first, second }) => {
+      await rm(join(home, `${first.id}.json`));
+      await copyFile(join(home, `${second.id}.png`), join(home, `${first.id}.png`));
+    },
+    ['picture_without_record'],
+    3,
+    2,
   ],
   [
     'a picture with one bit turned',
@@ -220,7 +231,7 @@ describe('is found, mended, and not found again:', () => {
     const repaired = await checkData(data, { repair: true });
     expect(kinds(repaired).toSorted()).toEqual(found.map((kind) => `${kind} mended`));
     expect(repaired.pictures).toBe(whole);
-    expect(await lostFiles(folder)).toBe(lost);
+    expect(await lostFiles(repaired)).toBe(lost);
     expect(await checkData(data, AT_ONCE)).toMatchObject({ pictures: whole, findings: [] });
     expect(await checkData(data, { repair: true })).toMatchObject({ findings: [] });
 

@@ -1,8 +1,8 @@
-import { cp, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AppOptions } from '@imgup/server';
 import { makePicture } from './pictures.ts';
-import { imageOf, openApp, temporaryFolder, type TestApp } from './test-app.ts';
+import { imageOf, openApp, type TestApp } from './test-app.ts';
 
 export const MANY_UPLOADS: Partial<AppOptions> = { uploadLimit: { uploads: 100_000, windowMs: 60_000 } };
 
@@ -35,10 +35,4 @@ export async function listing(folder: string): Promise<string[]> {
   return Promise.all(
     names.map(async (name) => `${name} ${((await stat(join(folder, name))).mode & 0o777).toString(8)}`),
   );
-}
-
-export async function copyOf(folder: string): Promise<string> {
-  const copy = join(await temporaryFolder(), 'copy');
-  await cp(folder, copy, { recursive: true });
-  return copy;
 }

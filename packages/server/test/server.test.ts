@@ -161,6 +161,12 @@ describe('starting', () => {
     });
   });
 
+  test.skipIf(process.platform !== 'linux')('a data folder that cannot be made is refused', async () => {
+    for (const data of ['/proc/imgup', '/proc/imgup/deep/below', '/dev/null/imgup']) {
+      await expect(start({ data })).rejects.toMatchObject({ code: 'data_unreadable' });
+    }
+  });
+
   test('a port in use is refused, and the folder is free again', async () => {
     const { port } = await start();
     const data = await temporaryFolder();

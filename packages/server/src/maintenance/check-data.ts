@@ -8,7 +8,7 @@ import { ifThere } from './if-there.ts';
 import { lookAtOwner, type OwnerLook } from './look-at-owner.ts';
 import { lookAtRoot } from './look-at-root.ts';
 import { MaintenanceError } from './maintenance-error.ts';
-import { createMender } from './mender.ts';
+import { createMender, type Mender } from './mender.ts';
 import { ownersOf } from './parse-accounts.ts';
 
 export interface CheckOptions {
@@ -32,7 +32,11 @@ export interface CheckResult {
   bytes: number;
   users: number;
   findings: Finding[];
+  /** The folder that holds what a repair has taken out; null where that is nothing. */
+  lostAndFound: string | null;
 }
+
+type Totals = Pick<CheckResult, 'pictures' | 'bytes' | 'users'>;
 
 /** What has been mended is looked at again, and may show what it had hidden. */
 const MOST_ROUNDS = 4;
@@ -51,17 +55,22 @@ export async function checkData(data: string, options: CheckOptions = {}): Promi
   const { repair = false, now = Date.now, lookAgainAfter = 5000 } = options;
   await requireData(data);
   if (!repair) {
-    const eye = createEye(data, { alone: false, now });
+    const eye = createEye(data, createMender(data, now), { alone: false, now });
     const first = await eye.look();
     if (first.flaws.length > 0) await delay(lookAgainAfter);
     const second = first.flaws.length > 0 ? await eye.look() : first;
     const seen = new Set(first.flaws.map(keyOf));
     const findings = second.flaws.filter((flaw) => seen.has(keyOf(flaw)));
-    return { ...second.totals, findings: findings.map(({ kind, path }) => ({ kind, path, mended: false })) };
+    return {
+      ...second.totals,
+      findings: findings.map(({ kind, path }) => ({ kind, path, mended: false })),
+      lostAndFound: null,
+    };
   }
   const lock = await lockDataFolder(data);
   try {
-    const eye = createEye(data, { alone: true, now });
+    const mender = createMender(data, now);
+    const eye = createEye(data, mender, { alone: true, now });
     const found = new Map<string, Flaw>();
     let state = await eye.look();
     for (let round = 1; round < MOST_ROUNDS && state.flaws.some(({ mend }) => mend !== null); round += 1) {
@@ -74,19 +83,18 @@ export async function checkData(data: string, options: CheckOptions = {}): Promi
     for (const flaw of state.flaws) found.set(keyOf(flaw), flaw);
     const left = new Set(state.flaws.map(keyOf));
     const findings = [...found].map(([key, { kind, path }]) => ({ kind, path, mended: !left.has(key) }));
-    return { ...state.totals, findings };
+    return { ...state.totals, findings, lostAndFound: await mender.lostAndFound() };
   } finally {
     await lock.release();
   }
 }
 
 /** Looks at a data folder as often as asked; after the first time only at those owners where something was amiss. */
-function createEye(data: string, options: { alone: boolean; now: () => number }) {
-  const mender = createMender(data, options.now);
+function createEye(data: string, mender: Mender, options: { alone: boolean; now: () => number }) {
   const looks = new Map<string, OwnerLook>();
 
   return {
-    async look(): Promise<{ totals: Omit<CheckResult, 'findings'>; flaws: Flaw[] }> {
+    async look(): Promise<{ totals: Totals; flaws: Flaw[] }> {
       // Before the users: who has a folder by now was a user before.
       const entries = (await ifThere(readdir(join(data, 'images'), { withFileTypes: true }))) ?? [];
       const { accounts, flaws } = await lookAtRoot(data, mender, options);

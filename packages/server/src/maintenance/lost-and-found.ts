@@ -8,6 +8,8 @@ import { ifThere } from './if-there.ts';
 export interface LostAndFound {
   /** Moves a file or folder there, under the path that it has in the data folder. None is no error. */
   take(path: string): Promise<void>;
+  /** Where what was taken is; null while that is nothing. */
+  folder(): Promise<string | null>;
 }
 
 /** `<data>/lost+found/<date>-<random>/`, made when something is first taken. */
@@ -32,5 +34,7 @@ export function openLostAndFound(data: string, now: () => number): LostAndFound 
       await syncFolder(data);
       await syncFolder(dirname(from));
     },
+
+    folder: async () => (await folder) ?? null,
   };
 }

@@ -36,6 +36,9 @@ export function createMender(data: string, now: () => number) {
     /** Moves files to lost+found, in this order. */
     take,
 
+    /** Where what was taken is; null while that is nothing. */
+    lostAndFound: lost.folder,
+
     /** Makes the pointer of a digest name a picture. */
     point,
 

@@ -17,6 +17,9 @@ const UNFINISHED = 'imgup admin restore has not finished here. If it is not runn
 /** Holds what is being restored. */
 const STAGING = 'restoring';
 
+/** The note above, half-written by a restore that was killed. */
+const DRAFT = /^\.[0-9a-f-]{36}$/;
+
 /** Found in a new data folder: the lock that is held here, and what a new file system has at its root. */
 const NOTHING = new Set(['server.lock', 'lost+found']);
 
@@ -57,7 +60,10 @@ async function requireEmpty(data: string): Promise<void> {
   // Whatever is there then came with an earlier restore, which began in an empty folder.
   if ((await ifThere(readFile(join(data, 'db.json'), 'utf8'))) === UNFINISHED) await empty(data);
   const names = (await readdir(data)).filter((name) => !NOTHING.has(name));
-  if (names.length === 0) return;
+  if (names.every((name) => DRAFT.test(name))) {
+    for (const name of names) await rm(join(data, name));
+    return;
+  }
   const message = `${data} is not empty: name another folder with --data, or move away what is in it.`;
   throw new MaintenanceError('data_not_empty', message);
 }

@@ -1,7 +1,8 @@
-import { mkdir, open, type FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tryLock } from 'fs-native-extensions';
 import { StartError } from '../../errors.ts';
+import { makeFolder } from './make-folder.ts';
 
 /**
  * Opens the data folder for one server alone; made with mode 0700 where it does not exist.
@@ -15,7 +16,7 @@ export async function lockDataFolder(folder: string): Promise<{ release(): Promi
   const path = join(folder, 'server.lock');
   let file: FileHandle;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     file = await open(path, 'a+', 0o600);
   } catch (error) {
     const message = `The data folder ${folder} cannot be used: ${(error as Error).message}`;

@@ -83,15 +83,21 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   async function remove(record: ImageRecord): Promise<void> {
     const { owner, id } = record;
     const home = join(folder, owner);
-    // The pointer may be a newer picture's, if this one had expired by then.
     const pointer = pointerPath(owner, record.digestKey);
-    if ((await readIfThere(pointer)) === id) {
-      await rm(pointer, { force: true });
-      await syncFolder(join(home, 'by-digest'));
+    try {
+      // The pointer may be a newer picture's, if this one had expired by then.
+      if ((await readIfThere(pointer)) === id) {
+        await rm(pointer, { force: true });
+        await syncFolder(join(home, 'by-digest'));
+      }
+      await rm(recordPath(owner, id), { force: true });
+      await syncFolder(home);
+      await rm(picturePath(record), { force: true });
+      await syncFolder(home);
+    } catch (error) {
+      // All of the owner's pictures are being removed, and the folder was first to go.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
-    await rm(recordPath(owner, id), { force: true });
-    await syncFolder(home);
-    await rm(picturePath(record), { force: true });
     await index.remove(owner, id, record.bytes);
   }
 
@@ -149,7 +155,8 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
 
     async deleteOwner(owner) {
       if (!SAFE_ID.test(owner)) return;
-      await rm(join(folder, owner), { recursive: true, force: true });
+      // Again where an upload that was under way has put something there meanwhile.
+      await rm(join(folder, owner), { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
       // Even where nothing was there: an interrupted server may have removed it and come no further.
       await syncFolder(folder);
       index.forget(owner);

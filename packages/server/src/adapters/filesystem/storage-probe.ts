@@ -22,8 +22,8 @@ export function createStorageProbe({ folder, now }: ProbeOptions): StorageProbe 
       await file.sync();
     } finally {
       await file.close();
+      await rm(path, { force: true });
     }
-    await rm(path, { force: true });
   }
 
   return {

@@ -1,0 +1,77 @@
+import type { Command } from 'commander';
+import type { AdminCheckOptions } from './commands/admin-check.ts';
+import type { AdminRotateSecretOptions } from './commands/admin-rotate-secret.ts';
+import type { Context } from './context.ts';
+import { examples } from './help.ts';
+import type { GlobalOptions } from './program.ts';
+import type { DataOptions } from './with-data-folder.ts';
+
+type OptionsOf = <Options extends GlobalOptions>(command: Command) => Options;
+
+/** `imgup admin …`: the work of whoever runs a server, done on its data folder and not over HTTP. */
+export function addAdminCommands(program: Command, context: Context, optionsOf: OptionsOf): void {
+  const admin = program
+    .command('admin')
+    .summary("check, back up and restore a server's data")
+    .description("Checks, backs up and restores a server's data folder, on the machine where it is.");
+
+  withData(admin.command('check'))
+    .summary('look for damage, and mend it')
+    .description('Reads all accounts and pictures, and prints what is wrong; 1 is the exit code if anything is left.')
+    .option('--repair', 'mend it; the server must be stopped, and no picture is deleted but moved to lost+found')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup admin check', 'also while the server runs'],
+        ['imgup admin check --repair --data /srv/imgup', 'with the server stopped'],
+      ),
+    )
+    .action(async (_options, command: Command) => {
+      const { adminCheck } = await import('./commands/admin-check.ts');
+      await adminCheck(optionsOf<AdminCheckOptions>(command), context);
+    });
+
+  withData(admin.command('backup'))
+    .summary('copy all accounts and pictures')
+    .description('Copies accounts, secret and pictures, also while the server runs, and reads the copy back.')
+    .argument('<target>', 'a folder, or a file that ends in .tar; must not exist')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup admin backup /backup/imgup-$(date +%F)', 'as a folder'],
+        ['imgup admin backup imgup.tar --data /srv/imgup', 'as one file'],
+      ),
+    )
+    .action(async (target: string, _options, command: Command) => {
+      const { adminBackup } = await import('./commands/admin-backup.ts');
+      await adminBackup(target, optionsOf<DataOptions>(command), context);
+    });
+
+  withData(admin.command('restore'))
+    .summary('fill an empty data folder from a backup')
+    .description('Fills an empty data folder from a backup, which is verified before any of it counts.')
+    .argument('<backup>', 'what `imgup admin backup` has made')
+    .addHelpText(
+      'after',
+      examples(['imgup admin restore imgup.tar'], ['imgup admin restore imgup.tar --data /srv/new']),
+    )
+    .action(async (source: string, _options, command: Command) => {
+      const { adminRestore } = await import('./commands/admin-restore.ts');
+      await adminRestore(source, optionsOf<DataOptions>(command), context);
+    });
+
+  withData(admin.command('rotate-secret'))
+    .summary('replace the secret that tokens are made with')
+    .description('Makes a new secret, which a running server takes within 2 s. Sessions go on.')
+    .option('--secret-file <file>', 'where the secret is (default: in the data folder)')
+    .option('--forget-old', 'end every session: for a secret that others have seen')
+    .addHelpText('after', examples(['imgup admin rotate-secret'], ['imgup admin rotate-secret --forget-old']))
+    .action(async (_options, command: Command) => {
+      const { adminRotateSecret } = await import('./commands/admin-rotate-secret.ts');
+      await adminRotateSecret(optionsOf<AdminRotateSecretOptions>(command), context);
+    });
+}
+
+function withData(command: Command): Command {
+  return command.option('--data <folder>', 'where the server keeps everything (default: that of `imgup serve`)');
+}

@@ -1,0 +1,83 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LoginResponse } from '@imgup/shared';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { makePicture } from './pictures.ts';
+import { bearer, filesOf, imageOf, openApp, PASSWORD, refusal, temporaryFolder, type TestApp } from './test-app.ts';
+
+/** Makes a call on every open file fail as the system would have it, until it is told to stop. */
+async function breakDisk(method: 'sync' | 'writev' | 'writeFile', code: string) {
+  const file = await open(join(await temporaryFolder(), 'any'), 'w');
+  const prototype = Object.getPrototypeOf(file) as FileHandle;
+  await file.close();
+  const failure = Object.assign(new Error(`${code}: the disk is broken`), { code, syscall: method });
+  const spy = vi.spyOn(prototype, method).mockRejectedValue(failure);
+  onTestFinished(() => spy.mockRestore());
+  return spy;
+}
+
+const UNLIMITED = { uploads: 1000, windowMs: 60_000 };
+
+async function withPicture() {
+  const app = await openApp({ uploadLimit: UNLIMITED, minFree: 0 });
+  const login = await app.register('ada');
+  const image = await imageOf(await app.upload(login.access_token, await makePicture()));
+  return { app, login, link: new URL(image.url).pathname };
+}
+
+/** Every request that has to store something. */
+async function storing(app: TestApp, { access_token, refresh_token }: LoginResponse): Promise<string[]> {
+  const answers = [
+    await app.upload(access_token, await makePicture({ seed: 1 })),
+    await app.post('/api/register', { username: 'bob', password: PASSWORD }),
+    await app.post('/api/login', { username: 'ada', password: PASSWORD }),
+    await app.post('/api/token/refresh', { refresh_token }),
+    await app.post('/api/logout/access', {}, access_token),
+    await app.post('/api/logout/refresh', { refresh_token }),
+  ];
+  return Promise.all(answers.map(refusal));
+}
+
+describe.each([
+  ['sync', 'EIO', '503 storage_unavailable'],
+  ['writeFile', 'EROFS', '503 storage_unavailable'],
+  ['writeFile', 'ENOSPC', '507 storage_full'],
+] as const)('a disk whose %s fails with %s', (method, code, expected) => {
+  test('lets nothing be acknowledged that is not stored, while what needs no storing goes on', async () => {
+    const { app, login, link } = await withPicture();
+    const before = await filesOf(app.data);
+    const disk = await breakDisk(method, code);
+    expect(new Set(await storing(app, login))).toEqual(new Set([expected]));
+    expect(await refusal(await app.request('/readyz'))).toBe(expected);
+    expect((await app.request('/api/me', { headers: bearer(login.access_token) })).status).toBe(200);
+    expect((await app.request(link)).status).toBe(200);
+    disk.mockRestore();
+    expect(await filesOf(app.data)).toEqual(before);
+  });
+
+  test('is used again when it is well, and holds nothing of what was refused', async () => {
+    const { app, login, link } = await withPicture();
+    const disk = await breakDisk(method, code);
+    await storing(app, login);
+    disk.mockRestore();
+    app.clock.now += 2000;
+    expect((await app.request('/readyz')).status).toBe(200);
+    expect((await app.upload(login.access_token, await makePicture({ seed: 2 }))).status).toBe(201);
+    await app.register('cyd');
+    await app.close();
+    const again = await openApp({ data: app.data, now: () => app.clock.now });
+    const headers = bearer(login.access_token);
+    const { users } = (await (await again.request('/api/users', { headers })).json()) as { users: object[] };
+    expect(users).toMatchObject([{ username: 'ada' }, { username: 'cyd' }]);
+    expect((await again.post('/api/token/refresh', { refresh_token: login.refresh_token })).status).toBe(200);
+    expect((await again.request(link)).status).toBe(200);
+  });
+});
+
+test('a disk that fills up during an upload leaves nothing of it', async () => {
+  const { app, login } = await withPicture();
+  const before = await filesOf(app.data);
+  await breakDisk('writev', 'ENOSPC');
+  expect(await refusal(await app.upload(login.access_token, await makePicture({ seed: 1 })))).toBe('507 storage_full');
+  expect(await filesOf(app.data)).toEqual(before);
+});

@@ -1,0 +1,30 @@
+import { join } from 'node:path';
+import { createClients } from '../clients.js';
+import { createLedger } from '../ledger.js';
+import { startServerProcess } from '../server-process.js';
+import { findCorpus, uploadCorpus } from '../upload-corpus.js';
+
+/** @type {import('../main.js').Scenario} */
+export const corpus = {
+  title: 'every file of the corpus uploaded, raw and as a form',
+  async run({ folder, say }) {
+    const source = findCorpus();
+    if (source === null) return { skipped: 'there is no corpus beside the checkout, and IMGUP_CORPUS names none' };
+    const server = await startServerProcess(join(folder, 'data'));
+    const ledger = createLedger();
+    const clients = createClients({ ledger, send: server.send });
+    await clients.registerAdmin();
+    await clients.register();
+    const [first, second] = [...ledger.state.sessions.values()];
+    const tokens = /** @type {[string, string]} */ ([first?.accessToken, second?.accessToken]);
+    const { faults, table, files } = await uploadCorpus({ folder: source, send: server.send, tokens });
+    for (const [expected, row] of [...table].toSorted(([a], [b]) => a.localeCompare(b))) {
+      const verdicts = [...row].toSorted(([, a], [, b]) => b - a).map(([verdict, count]) => `${count} ${verdict}`);
+      say(`${expected}: ${verdicts.join(', ')}`);
+    }
+    const crashed = await Promise.race([server.exited, server.send('/healthz').then(() => null)]);
+    if (crashed !== null) faults.push('the server has crashed');
+    await server.kill();
+    return { faults, figures: { files, uploads: 2 * files } };
+  },
+};

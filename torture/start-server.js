@@ -1,0 +1,22 @@
+// One server as a process of its own, with what tests need and the command line does not offer: a cheap bcrypt.
+//
+//     node torture/start-server.js '{"data": "…", "minFree": 0}'
+import { readConfig, startServer } from '../packages/server/dist/index.js';
+
+/** More than any scenario uses up. */
+const UNLIMITED = 1_000_000;
+
+const { data, ...settings } = /** @type {{ data: string }} */ (JSON.parse(process.argv[2] ?? '{}'));
+
+const server = await startServer({
+  ...readConfig({ flags: { data, port: '0' }, env: {} }),
+  uploadLimit: { uploads: UNLIMITED, windowMs: 60_000 },
+  loginLimit: { attempts: UNLIMITED, windowMs: 60_000 },
+  minFree: 0,
+  // Scenarios go on for longer than the ten minutes of a real token.
+  accessTtl: 24 * 60 * 60,
+  passwordCost: 4,
+  ...settings,
+});
+process.once('SIGTERM', () => void server.close());
+process.stdout.write(`${JSON.stringify({ url: server.url, pid: process.pid })}\n`);
