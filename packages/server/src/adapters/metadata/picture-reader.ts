@@ -1,0 +1,56 @@
+import type { FileHandle } from 'node:fs/promises';
+import { damaged } from './damaged.ts';
+
+/** Few headers are further apart than this in files with many of them, so most are read from memory. */
+const WINDOW_BYTES = 64 * 1024;
+
+/** Random access to a picture's file through one window of memory. */
+export interface PictureReader {
+  /** Bytes. */
+  readonly size: number;
+  /**
+   * A copy of the bytes at a place. Whoever asks bounds `length`, which is a claim of the file's more often than not.
+   *
+   * @throws AppError `image_invalid` where the file ends before
+   */
+  read(at: number, length: number): Promise<Buffer>;
+  /** The bytes from a place on, as many as are at hand: fewer than `least` at the file's end only. The next call overwrites them. */
+  look(at: number, least?: number): Promise<Buffer>;
+}
+
+export function createPictureReader(file: FileHandle, size: number): PictureReader {
+  const memory = Buffer.allocUnsafe(WINDOW_BYTES);
+  let start = 0;
+  let end = 0;
+
+  async function look(at: number, least = 1): Promise<Buffer> {
+    if (at < start || at + least > end) {
+      start = at;
+      end = at + (await fill(file, memory, at));
+    }
+    return memory.subarray(at - start, end - start);
+  }
+
+  return {
+    size,
+    look,
+
+    async read(at, length) {
+      if (at + length > size) throw damaged('it ends in the middle of a part');
+      if (length <= WINDOW_BYTES) return Buffer.from((await look(at, length)).subarray(0, length));
+      const bytes = Buffer.alloc(length);
+      await fill(file, bytes, at);
+      return bytes;
+    },
+  };
+}
+
+async function fill(file: FileHandle, memory: Buffer, at: number): Promise<number> {
+  let filled = 0;
+  while (filled < memory.length) {
+    const { bytesRead } = await file.read(memory, filled, memory.length - filled, at + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
+}

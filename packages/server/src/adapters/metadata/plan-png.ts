@@ -1,0 +1,164 @@
+import { constants, inflateSync } from 'node:zlib';
+import { crc32 } from './crc32.ts';
+import { damaged } from './damaged.ts';
+import { ICC_HEADER_BYTES, isIccProfile } from './is-icc-profile.ts';
+import type { PictureReader } from './picture-reader.ts';
+import type { Plan } from './plan.ts';
+import { reduceExif } from './reduce-exif.ts';
+import type { Went } from './went.ts';
+
+const SIGNATURE = '89504e470d0a1a0a';
+
+/** Length, type and checksum, around the data. */
+const FRAME_BYTES = 12;
+
+/** What says how the pixels are to be shown: once each, before the pixels, and no longer than it can be. */
+const DISPLAY: Record<string, (length: number) => boolean> = {
+  gAMA: (length) => length === 4,
+  cHRM: (length) => length === 32,
+  sRGB: (length) => length === 1,
+  cICP: (length) => length === 4,
+  mDCV: (length) => length === 24,
+  cLLI: (length) => length === 8,
+  sBIT: (length) => length <= 4,
+  tRNS: (length) => length <= 256,
+  bKGD: (length) => length <= 6,
+  pHYs: (length) => length === 9,
+  acTL: (length) => length === 8,
+};
+
+/** What a text is by its keyword; other keywords are just text. */
+const TEXTS = new Map<string, Went>([
+  ['Author', 'author'],
+  ['Copyright', 'author'],
+  ['Artist', 'author'],
+  ['Software', 'software'],
+  ['Comment', 'comment'],
+  ['Description', 'comment'],
+  ['Creation Time', 'date taken'],
+  ['XML:com.adobe.xmp', 'XMP'],
+  ['Raw profile type xmp', 'XMP'],
+  ['Raw profile type exif', 'Exif'],
+  ['Raw profile type APP1', 'Exif'],
+  ['Raw profile type iptc', 'IPTC'],
+]);
+
+/** A keyword's and a profile name's longest. */
+const NAME_BYTES = 79;
+
+/** Enough of a compressed profile to inflate its header from, and little enough to be inflated at once. */
+const PROFILE_START_BYTES = 1024;
+
+/** A profile's name that can be left as it is: neither a tag nor a script. */
+const PLAIN_NAME = /^[\w .,:()+-]{1,79}$/;
+
+/** The plan for a PNG, moving or not (PNG 3rd edition, sections 5 and 11). */
+export async function planPng(picture: PictureReader, plan: Plan): Promise<void> {
+  if ((await picture.read(0, 8)).toString('hex') !== SIGNATURE) throw damaged('it does not begin as a PNG does');
+  plan.keep(0, 8);
+  const kept = new Set<string>();
+
+  for (let at = 8, next; ; at = next) {
+    plan.step();
+    const header = await picture.read(at, 8);
+    const length = header.readUInt32BE();
+    const type = header.toString('latin1', 4);
+    next = at + FRAME_BYTES + length;
+    if (!/^[A-Za-z]{4}$/.test(type) || next > picture.size) throw damaged('one of its parts has an impossible length');
+    if ((type === 'IHDR') !== (at === 8)) throw damaged('its header is not where it belongs');
+    // Of several that are as they should be the first counts.
+    const isFirst = !kept.has(type);
+    const beforePixels = !kept.has('IDAT');
+
+    if (type === 'IEND') {
+      if (beforePixels || length !== 0) throw damaged('it ends before its pixels');
+      plan.keep(at, FRAME_BYTES);
+      if (next < picture.size) plan.remove('data after the end');
+      return;
+    }
+    if (isPixels(type, length, kept) || (isFirst && beforePixels && DISPLAY[type]?.(length))) {
+      plan.keep(at, next - at);
+      kept.add(type);
+    } else if (type === 'iCCP' && isFirst && beforePixels && (await keepProfile(picture, plan, at, length))) {
+      kept.add(type);
+    } else if (type === 'eXIf') {
+      const reduced = await reduceExif(picture, plan, at + 8, length);
+      if (reduced === null || !isFirst) continue;
+      kept.add(type);
+      plan.insert(chunk(type, reduced));
+    } else if (/^[A-Z]/.test(type)) {
+      // A part without which the picture cannot be shown, so no decoder shows it.
+      throw damaged('it holds a part that no PNG has');
+    } else plan.remove(await nameChunk(picture, type, at + 8, length));
+  }
+}
+
+function isPixels(type: string, length: number, kept: ReadonlySet<string>): boolean {
+  switch (type) {
+    case 'IHDR':
+      return length === 13;
+    case 'PLTE':
+      return length <= 768 && !kept.has('PLTE') && !kept.has('IDAT');
+    // Frames of a picture that does not move are seen by nobody.
+    case 'fcTL':
+      return length === 26 && kept.has('acTL');
+    case 'fdAT':
+      return length >= 4 && kept.has('acTL');
+    default:
+      return type === 'IDAT';
+  }
+}
+
+/** Keeps a colour profile: under a name of ours where its own could hold anything, and only if it begins as one. */
+async function keepProfile(picture: PictureReader, plan: Plan, at: number, length: number): Promise<boolean> {
+  const start = await picture.read(at + 8, Math.min(length, NAME_BYTES + 2 + PROFILE_START_BYTES));
+  const nameEnd = start.indexOf(0);
+  const isDeflated = nameEnd !== -1 && nameEnd <= NAME_BYTES && start[nameEnd + 1] === 0;
+  if (!isDeflated || !isIccProfile(inflateStart(start.subarray(nameEnd + 2)))) return false;
+  if (PLAIN_NAME.test(start.toString('latin1', 0, nameEnd))) {
+    plan.keep(at, FRAME_BYTES + length);
+    return true;
+  }
+  const from = at + 8 + nameEnd;
+  const rest = length - nameEnd;
+  const header = Buffer.from('....iCCPICC profile', 'latin1');
+  header.writeUInt32BE(header.length - 8 + rest);
+  let crc = crc32(header.subarray(4));
+  for (let done = 0; done < rest;) {
+    const bytes = (await picture.look(from + done)).subarray(0, rest - done);
+    crc = crc32(bytes, crc);
+    done += bytes.length;
+  }
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32BE(crc);
+  plan.insert(header);
+  plan.keep(from, rest);
+  plan.insert(checksum);
+  return true;
+}
+
+function inflateStart(deflated: Buffer): Buffer {
+  try {
+    const start = inflateSync(deflated.subarray(0, PROFILE_START_BYTES), { finishFlush: constants.Z_SYNC_FLUSH });
+    return start.subarray(0, ICC_HEADER_BYTES);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+async function nameChunk(picture: PictureReader, type: string, at: number, length: number): Promise<Went> {
+  if (type === 'tIME') return 'time stamp';
+  if (type === 'caBX') return 'Content Credentials';
+  if (type !== 'tEXt' && type !== 'zTXt' && type !== 'iTXt') return 'private data of a program';
+  const start = (await picture.read(at, Math.min(length, NAME_BYTES + 1))).toString('latin1');
+  return TEXTS.get(start.slice(0, Math.max(0, start.indexOf('\0')))) ?? 'text';
+}
+
+function chunk(type: string, data: Buffer): Buffer {
+  const bytes = Buffer.alloc(FRAME_BYTES + data.length);
+  bytes.writeUInt32BE(data.length);
+  bytes.write(type, 4, 'latin1');
+  data.copy(bytes, 8);
+  bytes.writeUInt32BE(crc32(bytes.subarray(4, -4)), bytes.length - 4);
+  return bytes;
+}

@@ -1,0 +1,67 @@
+import type { Box } from './boxes.ts';
+import { damaged } from './damaged.ts';
+import { createFields } from './fields.ts';
+import type { PictureReader } from './picture-reader.ts';
+import type { Plan } from './plan.ts';
+import type { Ranges } from './ranges.ts';
+
+/**
+ * Where the frames of a track are (ISO/IEC 14496-12, sections 8.7.3 to 8.7.5): in chunks, in runs of chunks with the same number
+ * of frames each.
+ *
+ * @param needed is told
+ */
+export async function readFrames(
+  picture: PictureReader,
+  plan: Plan,
+  tables: ReadonlyMap<string, Box>,
+  needed: Ranges,
+): Promise<void> {
+  const chunkTable = tables.get('stco') ?? tables.get('co64');
+  const runTable = tables.get('stsc');
+  const sizeTable = tables.get('stsz');
+  if (chunkTable === undefined || runTable === undefined || sizeTable === undefined)
+    throw damaged('one of its parts is missing');
+
+  const sizes = createFields(picture, sizeTable);
+  sizes.skip(4);
+  // Of every frame, or 0 where each has its own.
+  const commonSize = await sizes.number(4);
+  let framesLeft = await sizes.number(4);
+
+  const runs = createFields(picture, runTable);
+  runs.skip(4);
+  let runsLeft = await runs.number(4);
+  let nextRun = await readRun();
+  let framesInChunk = 0;
+
+  const chunks = createFields(picture, chunkTable);
+  chunks.skip(4);
+  const offsetBytes = chunkTable.type === 'stco' ? 4 : 8;
+  const count = await chunks.number(4);
+  for (let chunk = 1; chunk <= count; chunk += 1) {
+    plan.step();
+    if (nextRun?.first === chunk) {
+      framesInChunk = nextRun.frames;
+      nextRun = await readRun();
+    }
+    if (framesInChunk === 0 || framesInChunk > framesLeft) throw damaged('its frames are not where they should be');
+    framesLeft -= framesInChunk;
+    let length = commonSize * framesInChunk;
+    for (let frame = 0; commonSize === 0 && frame < framesInChunk; frame += 1) {
+      plan.step();
+      length += await sizes.number(4);
+    }
+    needed.add(await chunks.number(offsetBytes), length);
+  }
+  if (framesLeft > 0) throw damaged('its frames are not where they should be');
+
+  async function readRun(): Promise<{ first: number; frames: number } | null> {
+    if (runsLeft === 0) return null;
+    runsLeft -= 1;
+    const first = await runs.number(4);
+    const frames = await runs.number(4);
+    runs.skip(4);
+    return { first, frames };
+  }
+}
