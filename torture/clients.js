@@ -279,7 +279,7 @@ export function createClients({ ledger, send, mayFail = false, random = Math.ran
 }
 
 export const MIXED = {
-  register: 3,
+  register: 2,
   login: 3,
   refresh: 6,
   upload: 8,

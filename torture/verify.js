@@ -9,15 +9,26 @@ import { presenceWithin } from './ledger.js';
 /** Requests at once. */
 const AT_ONCE = 12;
 
+/** Of what has not changed since it was last found as promised, this part is asked for again. */
+const SAMPLE = 0.1;
+
 /**
  * Asks the server for everything that the ledger has, and settles what was in doubt: it is what is found now, and
  * must stay so.
  *
- * @param {{ ledger: import('./ledger.js').Ledger, send: import('./clients.js').Send }} options
+ * Access tokens, revocations and pictures are asked for each time. Log-ins and refreshes, which the server stores, are
+ * too, unless `found` is given: then of those that were found as promised before, only some.
+ *
+ * @param {{
+ *   ledger: import('./ledger.js').Ledger, send: import('./clients.js').Send, found?: Map<string, string>,
+ * }} options `found`: what earlier calls have found, for this one to add to
  * @returns {Promise<{ checked: number, lost: string[] }>}
  */
-export async function verify({ ledger, send }) {
+export async function verify({ ledger, send, found = new Map() }) {
   const { state, note } = ledger;
+  /** @param {string} key @param {string} what @param {Presence} presence */
+  const isKnown = (key, what, presence) =>
+    (presence === 'there' || presence === 'gone') && found.get(key) === what && Math.random() >= SAMPLE;
   /** @type {string[]} */
   const lost = [];
   let checked = 0;
@@ -62,6 +73,7 @@ export async function verify({ ledger, send }) {
 
   await each(state.sessions.values(), async ({ key, user, presence: own, refreshToken }) => {
     const presence = presenceWithin(own, state.users.get(user)?.presence);
+    if (isKnown(key, `${presence} ${refreshToken}`, presence)) return;
     const { status, body } = await ask('/api/token/refresh', json({ refresh_token: refreshToken }));
     compare(presence, status === 200, 'a session');
     const tokens = status === 200 ? tokensOf(body.toString()) : null;
@@ -70,12 +82,15 @@ export async function verify({ ledger, send }) {
       if (session !== undefined && tokens !== null) Object.assign(session, tokens);
       settle(then.sessions, key, tokens !== null);
     });
+    found.set(key, tokens === null ? `gone ${refreshToken}` : `there ${tokens.refreshToken}`);
   });
 
   await each(state.users.values(), async ({ name, password, presence }) => {
+    if (isKnown(name, presence, presence)) return;
     const { status, body } = await ask('/api/login', json({ username: name, password }));
     compare(presence, status === 200, 'a user');
     note((then) => settle(then.users, name, status === 200));
+    found.set(name, status === 200 ? 'there' : 'gone');
     if (status === 200) {
       const { refreshToken } = tokensOf(body.toString());
       await ask('/api/logout/refresh', json({ refresh_token: refreshToken }));

@@ -71,14 +71,19 @@ async function machine({ env }: SessionBus, { stored = true } = {}) {
     refresh_expires: later,
     clock_offset: 0,
   };
-  const keychain = createKeychainStore({ env });
+  const keychain = createKeychainStore({ env, timeoutMs: 20_000 });
   onTestFinished(() => keychain.close());
   if (stored) await keychain.setPassword(SERVICE, account, JSON.stringify(record));
   return {
     config,
     stored: async () => JSON.parse((await keychain.getPassword(SERVICE, account)) ?? 'null') as typeof record | null,
-    imgup: (args: string[], more: NodeJS.ProcessEnv = {}) =>
-      program.start(args, { ...env, XDG_CONFIG_HOME: join(folder, 'config'), ...more }).ended,
+    /** `busy` is what a command and its child take to start just now, in milliseconds, with nothing to do. */
+    async imgup(args: string[], more: NodeJS.ProcessEnv = {}) {
+      const start = (typed: string[]) =>
+        program.start(typed, { ...env, XDG_CONFIG_HOME: join(folder, 'config'), ...more }).ended;
+      const [outcome, idle] = await Promise.all([start(args), start(['--version'])]);
+      return { ...outcome, busy: 2 * idle.ms };
+    },
   };
 }
 
@@ -93,23 +98,25 @@ async function started<T extends SessionBus>(starting: Promise<T | null>): Promi
 
 /** One sentence within 5 s, with a cause and a way out, and nothing that goes on running. */
 async function expectRefusal({ imgup }: Machine, what: string, sentence: RegExp, args = ['whoami']): Promise<void> {
-  const { code, stdout, stderr, ms } = await imgup(args);
+  const { code, stdout, stderr, ms, busy } = await imgup(args);
   if (process.env['IMGUP_TEST_TIMES']) console.log(`${what}: ${ms.toFixed(0)} ms, exit code ${code}: ${stderr.trim()}`);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toMatch(sentence);
   expect(stderr).toMatch(/^imgup: [^\n]+; [^\n]+IMGUP_CREDENTIAL_STORE=file to keep tokens in a file\.\n$/);
-  expect(ms).toBeLessThan(5_000);
-  await expectNothingRunning();
+  // Without what a machine that is busy with something else adds of its own.
+  expect(ms - busy).toBeLessThan(5_000);
+  // A child that was waited for in vain is killed; one that has answered is given two seconds to end by itself.
+  await expectNothingRunning(stderr.includes('answered it for') ? 1_000 : 5_000);
 }
 
-/** A child whose parent has ended is given two seconds for a write that is under way. */
-async function expectNothingRunning(): Promise<void> {
-  for (let waited = 0; waited < 5_000 && (await program.running()).length > 0; waited += 50) await delay(50);
+async function expectNothingRunning(withinMs: number): Promise<void> {
+  for (const end = performance.now() + withinMs; performance.now() < end; await delay(50)) {
+    if ((await program.running()).length === 0) return;
+  }
   expect(await program.running()).toEqual([]);
 }
 
-// A second chance, because on a machine that is busy with something else the five seconds are not ours alone.
-describe.runIf(probed)('imgup without a terminal, where the keychain', { timeout: 30_000, retry: 1 }, () => {
+describe.runIf(probed)('imgup without a terminal, where the keychain', { timeout: 60_000 }, () => {
   test('is not there, because there is no bus', async () => {
     const env = { ...process.env, DBUS_SESSION_BUS_ADDRESS: undefined, XDG_RUNTIME_DIR: undefined };
     const person = await machine({ env, stop: async () => undefined }, { stored: false });
@@ -174,8 +181,8 @@ describe.runIf(probed)('imgup without a terminal, where the keychain', { timeout
       console.log(`hangs, first command: ${first.ms.toFixed(0)} ms, exit code ${first.code}: ${first.stderr.trim()}`);
     }
     expect(first).toMatchObject({ code: 4, stderr: expect.stringMatching(/so tokens are kept in a file/) });
-    expect(first.ms).toBeLessThan(5_000);
-    await expectNothingRunning();
+    expect(first.ms - first.busy).toBeLessThan(5_000);
+    await expectNothingRunning(5_000);
     const second = await person.imgup(['whoami'], env);
     expect(second).toMatchObject({ code: 4, stderr: expect.not.stringContaining('kept in a file') });
     expect(await readFile(join(person.config, 'config.json'), 'utf8')).toContain('"credential_store": "file"');

@@ -64,6 +64,16 @@ describe('db.json', () => {
     expect((await readdir(dirname(path))).toSorted()).toEqual(['db.json', 'db.json.previous']);
   });
 
+  test('keeps no draft where a kill left it and its last good copy names of one file', async () => {
+    const path = await newPlace();
+    const store = await openLowdbAccountStore(path);
+    await store.createUser(newUser('ada'), newSession('s1', 'id-of-ada'));
+    await link(path, `${path}.previous`);
+    const again = await openLowdbAccountStore(path);
+    await again.endSession('s1');
+    expect((await readdir(dirname(path))).toSorted()).toEqual(['db.json', 'db.json.previous']);
+  });
+
   test('is readable by its owner alone, even after it was opened to others', async () => {
     const path = await newPlace();
     const store = await openLowdbAccountStore(path);

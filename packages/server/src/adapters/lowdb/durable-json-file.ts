@@ -82,4 +82,6 @@ async function keepPrevious(path: string): Promise<void> {
     throw error;
   }
   await rename(draft, previousPath(path));
+  // After a kill just here both may be names of one file already, and then a rename does nothing.
+  await rm(draft, { force: true });
 }
