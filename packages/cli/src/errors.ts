@@ -115,6 +115,7 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
     case 'method_not_allowed':
     case 'multipart_invalid':
     case 'headers_too_large':
+    case 'expectation_failed':
     case 'token_missing':
       return [
         EXIT.failed,

@@ -65,6 +65,8 @@ export interface ImgupApp {
  */
 export async function createApp(options: AppOptions): Promise<ImgupApp> {
   const { now = Date.now, passwordCost = PASSWORD_COST, logger = silentLogger, ...settings } = options;
+  // Limits go by a clock that nobody sets: a step of the system's would admit too many.
+  const steady = options.now ?? (() => performance.now());
   const config: ServerConfig = {
     ...readConfig({ flags: { data: options.data }, env: {} }),
     ...settings,
@@ -80,10 +82,14 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const incoming = await openIncoming(join(data, 'incoming'));
     const swept = incoming.swept + (await sweepImages(join(data, 'images')));
     if (swept > 0) logger.warn({ files: swept }, 'files that an interrupted server had left were swept');
-    const limiter = createMemoryUploadLimiter({ limit: uploadLimit.uploads, windowMs: uploadLimit.windowMs, now });
+    const limiter = createMemoryUploadLimiter({
+      limit: uploadLimit.uploads,
+      windowMs: uploadLimit.windowMs,
+      now: steady,
+    });
     const probe = createStorageProbe({ folder: join(data, 'incoming'), now });
     const readiness = createReadiness({ probe, minFree: config.minFree });
-    const attempts = createAttemptLimits({ ...config.loginLimit, now });
+    const attempts = createAttemptLimits({ ...config.loginLimit, now: steady });
     const passwords = createPasswords({ cost: passwordCost });
     const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl, now });
     const accounts = createAccounts({ store, images: imageStore, passwords, sessions, registration, now });
@@ -117,6 +123,9 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       version: readVersion(),
     });
 
+    await readiness.check().catch((error: unknown) => {
+      logger.warn({ err: error }, 'uploads are refused for now; see --min-free');
+    });
     await accounts.finishRemovals();
     await sessions.sweep();
     await images.sweepExpired();

@@ -44,12 +44,21 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const unused = new Set<Socket>();
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     unused.delete(request.socket);
+    // HTTP/1.0 has no Host, and simple health checks speak it.
+    if (request.httpVersion === '1.0') request.headers.host ??= 'localhost';
     void listener(request, response);
   };
   // A missing Host is the listener's to refuse: node's own answer to it has no body.
   const server = createServer({ ...TIMEOUTS, requireHostHeader: false }, answer);
   // Without this, node would ask for the body before the app has looked at the headers.
   server.on('checkContinue', answer);
+  server.on('checkExpectation', (_request, response: ServerResponse) => {
+    const { status, headers, body } = rawProblem('expectation_failed');
+    response.writeHead(status, headers).end(body);
+  });
+  server.on('connect', (_request, socket: Socket) => {
+    endWithProblem(socket, 'method_not_allowed');
+  });
   server.on('connection', (socket) => {
     unused.add(socket);
     socket.once('close', () => unused.delete(socket));
@@ -99,16 +108,25 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const code = malformedCode(error.code);
+  endWithProblem(socket, malformedCode(error.code));
+}
+
+function endWithProblem(socket: Socket, code: ProblemCode): void {
+  const { status, headers, body } = rawProblem(code);
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  socket.end(`HTTP/1.1 ${status} ${problems[code].title}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** An answer for what never reaches the app. */
+function rawProblem(code: ProblemCode) {
   const { status, title } = problems[code];
   const body = JSON.stringify(problemBody(code, `${title}.`));
-  const head = [
-    `HTTP/1.1 ${status} ${title}`,
-    'Content-Type: application/problem+json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  const headers = {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  };
+  return { status, headers, body };
 }
 
 function malformedCode(code: string | undefined): ProblemCode {

@@ -129,6 +129,8 @@ describe('what is not HTTP', () => {
     ['a malformed Host', 'GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n', 400],
     ['two lengths', 'POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 400],
     ['100 KB of headers', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`, 431],
+    ['an Expect that is unknown', 'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: foo\r\n\r\n', 417],
+    ['CONNECT', 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n', 405],
     ['a broken escape', 'GET /i/%zz/%ff.png HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 404],
   ])('%s is refused with a problem', async (_, bytes, status) => {
     const { port } = await start();
@@ -149,6 +151,11 @@ test('two Authorization headers are refused, the same token twice as well', asyn
   expect(await get(header + header)).toContain('HTTP/1.1 401 ');
   expect(await get(`Authorization: Bearer x\r\n${header}`)).toContain('HTTP/1.1 401 ');
   expect(await get(`${header}Authorization: Bearer x\r\n`)).toContain('HTTP/1.1 401 ');
+});
+
+test('a health check of HTTP/1.0, which has no Host, is answered', async () => {
+  const { port } = await start();
+  expect(await raw(port, 'GET /healthz HTTP/1.0\r\n\r\n')).toContain('HTTP/1.1 200 OK');
 });
 
 describe('starting', () => {

@@ -76,6 +76,27 @@ describe('at the start, what an interrupted server has left', () => {
   });
 });
 
+describe('a picture that is damaged on the disk', () => {
+  test('keeps nobody from starting the server, nor the other pictures from being served', async () => {
+    const { app, token, image, places } = await withPicture();
+    const other = await imageOf(await app.upload(token, await makePicture({ seed: 9 })));
+    await rm(places.pointer);
+    await writeFile(places.record, '');
+    const again = await restart(app);
+    expect(await refusal(await again.request(new URL(image.url).pathname))).toBe('503 storage_unavailable');
+    expect((await again.request(new URL(other.url).pathname)).status).toBe(200);
+  });
+
+  test('whose bytes are lost is no broken answer, and can be uploaded again', async () => {
+    const { app, token, bytes, image, places } = await withPicture();
+    await rm(places.picture);
+    expect(await refusal(await app.request(new URL(image.url).pathname))).toBe('503 storage_unavailable');
+    const answer = await app.upload(token, bytes);
+    expect(answer.status).toBe(201);
+    expect((await app.request(new URL((await imageOf(answer)).url).pathname)).status).toBe(200);
+  });
+});
+
 describe('a pointer that leads nowhere', () => {
   test('while the server runs does not keep its picture from being uploaded', async () => {
     const { app, token, bytes, places } = await withPicture();

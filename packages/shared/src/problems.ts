@@ -27,6 +27,7 @@ export const problems = {
   image_too_large: { status: 413, title: 'The picture is too large' },
   content_type_unsupported: { status: 415, title: 'The content type is not supported' },
   image_type_unsupported: { status: 415, title: 'Not a picture that is accepted' },
+  expectation_failed: { status: 417, title: 'The Expect header is not understood' },
   username_invalid: { status: 422, title: 'The name is not allowed' },
   password_too_short: { status: 422, title: 'The password is too short' },
   password_too_long: { status: 422, title: 'The password is too long' },

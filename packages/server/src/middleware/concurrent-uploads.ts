@@ -17,21 +17,21 @@ export function concurrentUploads(limiter: UploadLimiter) {
 
   return createMiddleware<AppEnv>(async function concurrentUploads(c, next) {
     const userId = c.var.auth.user.id;
-    const mine = perUser.get(userId) ?? 0;
+    const mine = () => perUser.get(userId) ?? 0;
     // Whoever is over the upload limit is told that, which lasts longer.
-    const isFull = inAll >= MAX_IN_ALL || mine >= MAX_PER_USER;
+    const isFull = inAll >= MAX_IN_ALL || mine() >= MAX_PER_USER;
     if (isFull && (await limiter.peek(userId)).admitted) {
       throw new AppError('server_busy', 'Too many uploads are under way. Try again in a few seconds.', {
         headers: { 'Retry-After': '5' },
       });
     }
     inAll += 1;
-    perUser.set(userId, mine + 1);
+    perUser.set(userId, mine() + 1);
     try {
       await next();
     } finally {
       inAll -= 1;
-      const left = (perUser.get(userId) ?? 1) - 1;
+      const left = mine() - 1;
       if (left === 0) perUser.delete(userId);
       else perUser.set(userId, left);
     }

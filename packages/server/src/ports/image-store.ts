@@ -71,10 +71,11 @@ export interface ImageStore {
 
   /**
    * Opens the bytes of a picture that `head` has found. The caller reads the stream to its end or destroys it.
+   * Rejects where they are lost.
    *
    * @param range the first and the last byte, both included; all where it is left out
    */
-  read(record: ImageRecord, range?: { start: number; end: number }): Readable;
+  read(record: ImageRecord, range?: { start: number; end: number }): Promise<Readable>;
 
   /** A file with the picture's bytes, for as long as `work` runs. */
   withFile<T>(record: ImageRecord, work: (path: string) => Promise<T>): Promise<T>;

@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { paths } from '@imgup/shared';
 import contentDisposition from 'content-disposition';
@@ -17,7 +16,7 @@ interface Representation {
   type: string;
   etag: string;
   length: number;
-  open(range?: { start: number; end: number }): Readable;
+  open(range?: { start: number; end: number }): Promise<Readable>;
 }
 
 /** Pictures by their public links. */
@@ -32,7 +31,7 @@ export function pictureRoutes({ images, smallVersions }: { images: Images; small
     const { path, type, tag } = await smallVersions.get(record, width, webp);
     const { size } = await stat(path);
     const etag = `"${record.sha256}-${tag}"`;
-    return { type, etag, length: size, open: (range) => createReadStream(path, range) };
+    return { type, etag, length: size, open: async (range) => (await open(path, 'r')).createReadStream(range) };
   }
 
   return new Hono<AppEnv>().get(paths.picture, async (c) => {
@@ -54,7 +53,7 @@ export function pictureRoutes({ images, smallVersions }: { images: Images; small
     headers['Content-Length'] = `${range === null ? served.length : range.end - range.start + 1}`;
     const status = range === null ? 200 : 206;
     if (c.req.method === 'HEAD') return c.body(null, status, headers);
-    return c.body(Readable.toWeb(served.open(range ?? undefined)) as ReadableStream, status, headers);
+    return c.body(Readable.toWeb(await served.open(range ?? undefined)) as ReadableStream, status, headers);
   });
 }
 

@@ -32,7 +32,15 @@ export function createPasswords({ cost }: PasswordsOptions) {
   });
   let commonPasswords: ReadonlySet<string> | undefined;
   /** What unknown users' passwords are compared with. It must be a real hash: a malformed one is answered at once. */
-  let decoyHash: Promise<string> | undefined;
+  let decoy: Promise<string> | undefined;
+
+  function decoyHash(): Promise<string> {
+    decoy ??= hashNormalized('no password has this hash').catch((error: unknown) => {
+      decoy = undefined;
+      throw error;
+    });
+    return decoy;
+  }
 
   async function run(task: HashTask | VerifyTask): Promise<unknown> {
     if (pool.queueSize >= pool.options.maxQueue) throw busy();
@@ -51,6 +59,9 @@ export function createPasswords({ cost }: PasswordsOptions) {
   function hashNormalized(password: string): Promise<string> {
     return run({ kind: 'hash', password, cost }) as Promise<string>;
   }
+
+  // Made at the start, or the first unknown user would be told by the time that it takes.
+  decoyHash().catch(() => undefined);
 
   return {
     /**
@@ -97,14 +108,8 @@ export function createPasswords({ cost }: PasswordsOptions) {
       const normalized = password.normalize('NFC');
       // bcrypt would cut it at 72 bytes and accept whatever follows. No stored password is that long.
       if (Buffer.byteLength(normalized) > PASSWORD_MAX_BYTES) return false;
-      if (hash === null && decoyHash === undefined) {
-        decoyHash = hashNormalized('no password has this hash');
-        decoyHash.catch(() => {
-          decoyHash = undefined;
-        });
-      }
-      const against = hash ?? (await decoyHash);
-      const matches = await run({ kind: 'verify', password: normalized, hash: against ?? '' });
+      const against = hash ?? (await decoyHash());
+      const matches = await run({ kind: 'verify', password: normalized, hash: against });
       return hash !== null && matches === true;
     },
 

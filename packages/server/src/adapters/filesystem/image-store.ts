@@ -1,10 +1,10 @@
-import { createReadStream } from 'node:fs';
-import { access, mkdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageRecord, ImageStore } from '../../ports/image-store.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
 import { createOwnerIndex } from './owner-index.ts';
+import { parseRecord } from './parse-record.ts';
 import { readIfThere } from './read-if-there.ts';
 import { syncFolder } from './sync-folder.ts';
 import { writeDurably } from './write-durably.ts';
@@ -43,7 +43,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   async function head(owner: string, id: string): Promise<ImageRecord | null> {
     if (!SAFE_ID.test(owner) || !SAFE_ID.test(id)) return null;
     const text = await readIfThere(recordPath(owner, id));
-    return text === null ? null : (JSON.parse(text) as ImageRecord);
+    return text === null ? null : parseRecord(text, recordPath(owner, id));
   }
 
   async function findByDigest(owner: string, digestKey: string): Promise<ImageRecord | null> {
@@ -124,7 +124,8 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     put(record, file, now, { quota }) {
       return oneAtATime(`${record.owner}/${record.digestKey}`, async () => {
         const known = await findByDigest(record.owner, record.digestKey);
-        if (known !== null && !isExpired(known, now)) {
+        // A record whose picture is lost must not keep the picture out.
+        if (known !== null && !isExpired(known, now) && (await exists(picturePath(known)))) {
           return { outcome: 'known', record: await extend(known, record.expiresAt) };
         }
         const fits =
@@ -142,7 +143,11 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
 
     usage: (owner) => index.usage(owner),
 
-    read: (record, range) => createReadStream(picturePath(record), range),
+    async read(record, range) {
+      // Opened before it is answered, so that a picture that is lost is no broken answer.
+      const file = await open(picturePath(record), 'r');
+      return file.createReadStream(range);
+    },
 
     withFile: (record, work) => work(picturePath(record)),
 

@@ -44,7 +44,9 @@ async function mendPointers(home: string, ids: Set<string>, pointers: string[]):
   const digests = join(home, 'by-digest');
   let mended = 0;
   for (const id of ids) {
-    const { digestKey } = JSON.parse(await readFile(join(home, `${id}.json`), 'utf8')) as ImageRecord;
+    const digestKey = await readDigestKey(join(home, `${id}.json`));
+    // A damaged record is for a person to look at (imgup admin check), and no reason not to start.
+    if (digestKey === null) continue;
     const pointer = join(digests, digestKey);
     const target = await readFile(pointer, 'utf8').catch(() => null);
     if (target !== null && ids.has(target)) continue;
@@ -58,6 +60,14 @@ async function mendPointers(home: string, ids: Set<string>, pointers: string[]):
     mended += 1;
   }
   return mended;
+}
+
+async function readDigestKey(path: string): Promise<string | null> {
+  try {
+    return (JSON.parse(await readFile(path, 'utf8')) as ImageRecord).digestKey;
+  } catch {
+    return null;
+  }
 }
 
 function idOf(name: string): string {
