@@ -8,7 +8,7 @@ import { thirdPartyLicences } from './third-party-licences.js';
  * Bundles the CLI, the server that it embeds, and all their JavaScript dependencies into `packages/cli/dist`, so that
  * what a person installs is one package and the few that are native or large.
  *
- * Every file lands directly in dist: the sources find `./keychain-child.js`, `./password-worker.js` and
+ * Every file lands directly in dist: the sources find `./keychain-child.js`, `./password-worker.js`, `./picture-worker.js` and
  * `../package.json` by their own URL, in whichever chunk they end up.
  *
  * @param {string} root the workspace's folder
@@ -24,6 +24,7 @@ export async function bundleCli(root) {
       'packages/cli/src/main.ts',
       'packages/cli/src/credentials/keychain-child.js',
       'packages/server/src/services/password-worker.js',
+      'packages/server/src/adapters/sharp/picture-worker.js',
     ],
     entryNames: '[name]',
     chunkNames: '[name]-[hash]',

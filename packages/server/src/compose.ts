@@ -141,7 +141,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
         stopSweeping();
         stopExpiring();
         stopRereading();
-        await passwords.close();
+        await Promise.all([passwords.close(), decoder.close()]);
         await store.close();
         await lock.release();
       },

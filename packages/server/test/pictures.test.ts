@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageResponse, ImagesResponse } from '@imgup/shared';
@@ -63,6 +65,29 @@ describe('a picture is decoded whole before it counts', () => {
     expect(await refusal(await app.upload(token, bomb))).toBe('422 image_too_many_pixels');
   });
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'a decoder that is brought down takes its picture with it, and not the server',
+  async () => {
+    const { app, token } = await loggedIn();
+    const noise = randomBytes(2500 * 2500 * 3);
+    const large = await sharp(noise, { raw: { width: 2500, height: 2500, channels: 3 } })
+      .png({ compressionLevel: 0 })
+      .toBuffer();
+    await app.upload(token, await makePicture());
+    // Every decoder is killed as soon as it is there, for as long as the picture is being decoded.
+    const killing = setInterval(() => {
+      const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim();
+      for (const pid of children === '' ? [] : children.split(' ')) process.kill(Number(pid), 'SIGKILL');
+    }, 20);
+    const answer = await app.upload(token, large).finally(() => {
+      clearInterval(killing);
+    });
+    expect(await refusal(answer)).toMatch(/^(422 image_invalid|503 server_busy)$/);
+    expect(await filesOf(app.data)).toHaveLength(3);
+    expect((await app.upload(token, await makePicture({ seed: 1 }))).status).toBe(201);
+  },
+);
 
 describe('the same bytes', () => {
   test('are found by the digest they were sent with, without a slot of the limit', async () => {

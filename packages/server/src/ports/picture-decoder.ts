@@ -28,4 +28,7 @@ export interface PictureDecoder {
    * @throws AppError `server_busy`
    */
   shrink(path: string, smallVersion: string, width: SmallWidth, format: SmallFormat): Promise<void>;
+
+  /** Gives up what is under way. */
+  close(): Promise<void>;
 }

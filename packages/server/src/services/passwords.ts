@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from '@imgup/shared';
-import { Tinypool } from 'tinypool';
 import { AppError } from '../errors.ts';
+import { createWorkerPool, WorkerFailure } from '../worker-pool.ts';
 import type { HashTask, VerifyTask } from './password-worker.js';
 
 interface PasswordsOptions {
@@ -18,17 +18,11 @@ export type Passwords = ReturnType<typeof createPasswords>;
 export function createPasswords({ cost }: PasswordsOptions) {
   // One core is left to the requests; hashing more at once would only make each slower.
   const workers = Math.max(1, availableParallelism() - 1);
-  const pool = new Tinypool({
-    filename: new URL('./password-worker.js', import.meta.url).href,
-    minThreads: 0,
-    maxThreads: workers,
-    idleTimeout: 30_000,
-    maxQueue: workers * QUEUE_PER_WORKER,
-  });
-  const underWay = new Set<AbortController>();
-  // A worker could not start: the process is out of descriptors, say. The jobs that wait for it would wait for ever.
-  pool.on('error', () => {
-    for (const job of underWay) job.abort();
+  const pool = createWorkerPool({
+    file: new URL('./password-worker.js', import.meta.url),
+    runtime: 'worker_threads',
+    workers,
+    maxWaiting: workers * QUEUE_PER_WORKER,
   });
   let commonPasswords: ReadonlySet<string> | undefined;
   /** What unknown users' passwords are compared with. It must be a real hash: a malformed one is answered at once. */
@@ -43,16 +37,10 @@ export function createPasswords({ cost }: PasswordsOptions) {
   }
 
   async function run(task: HashTask | VerifyTask): Promise<unknown> {
-    if (pool.queueSize >= pool.options.maxQueue) throw busy();
-    const job = new AbortController();
-    underWay.add(job);
     try {
-      return await pool.run(task, { name: task.kind, signal: job.signal });
+      return await pool.run(task.kind, task);
     } catch (error) {
-      const isWorkers = job.signal.aborted || (error as NodeJS.ErrnoException).code?.startsWith('ERR_WORKER_');
-      throw isWorkers ? busy(error) : error;
-    } finally {
-      underWay.delete(job);
+      throw error instanceof WorkerFailure ? busy(error) : error;
     }
   }
 
@@ -114,7 +102,7 @@ export function createPasswords({ cost }: PasswordsOptions) {
     },
 
     async close(): Promise<void> {
-      await pool.destroy();
+      await pool.close();
     },
   };
 }

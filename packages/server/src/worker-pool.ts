@@ -1,0 +1,74 @@
+import { Tinypool } from 'tinypool';
+
+interface WorkerPoolOptions {
+  /** The file whose exported functions do the work. */
+  file: URL;
+  /** Threads share the server's memory, processes do not and may die without it. */
+  runtime: 'worker_threads' | 'child_process';
+  workers: number;
+  /** Jobs that may wait for a worker. */
+  maxWaiting: number;
+}
+
+/** A job was not done, through no fault of what it was about: a worker has died, or could not start, or all are taken. */
+export class WorkerFailure extends Error {
+  readonly code: 'worker_died' | 'worker_unavailable' | 'queue_full';
+
+  constructor(code: WorkerFailure['code'], options?: ErrorOptions) {
+    super(`a job was not done: ${code}`, options);
+    this.name = 'WorkerFailure';
+    this.code = code;
+  }
+}
+
+export type WorkerPool = ReturnType<typeof createWorkerPool>;
+
+/** Workers that are started when they are needed, and end when they have been idle. */
+export function createWorkerPool({ file, runtime, workers, maxWaiting }: WorkerPoolOptions) {
+  const pool = new Tinypool({
+    runtime,
+    filename: file.href,
+    minThreads: 0,
+    maxThreads: workers,
+    idleTimeout: 30_000,
+    maxQueue: maxWaiting,
+  });
+  const underWay = new Set<AbortController>();
+  // A worker died between jobs or could not start, for want of descriptors say. Jobs that wait for it would wait for ever.
+  pool.on('error', () => {
+    for (const job of underWay) job.abort();
+  });
+
+  return {
+    /**
+     * Calls an exported function of the file.
+     *
+     * @throws WorkerFailure; and what the function throws
+     */
+    async run(name: string, task: object): Promise<unknown> {
+      if (pool.queueSize >= maxWaiting) throw new WorkerFailure('queue_full');
+      const job = new AbortController();
+      underWay.add(job);
+      try {
+        return await pool.run(task, { name, signal: job.signal });
+      } catch (error) {
+        if (job.signal.aborted || hasNotStarted(error)) throw new WorkerFailure('worker_unavailable', { cause: error });
+        throw hasDied(error) ? new WorkerFailure('worker_died', { cause: error }) : error;
+      } finally {
+        underWay.delete(job);
+      }
+    },
+
+    async close(): Promise<void> {
+      await pool.destroy();
+    },
+  };
+}
+
+function hasNotStarted(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_WORKER_');
+}
+
+function hasDied(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Worker exited unexpectedly';
+}
