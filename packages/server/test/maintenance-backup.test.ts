@@ -72,7 +72,7 @@ describe.each(targets)('a backup into %s', (_what, name) => {
         }
       };
       const working = [...people.map(({ access_token, user }) => work(access_token, user.id)), removing()];
-      for (let round = 0; round < 8; round += 1) {
+      for (let round = 0; round < 8 || deleted < 20; round += 1) {
         const before = [...standing.keys()];
         const target = join(folder, `${round}-${name}`);
         const data = join(folder, `${round}-data`);
@@ -90,7 +90,6 @@ describe.each(targets)('a backup into %s', (_what, name) => {
       }
       going = false;
       await Promise.all(working);
-      expect(deleted).toBeGreaterThan(20);
     },
   );
 
