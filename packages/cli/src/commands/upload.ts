@@ -29,7 +29,7 @@ async function send(
   context: Context,
   signal: AbortSignal,
 ): Promise<ImageResponse> {
-  const picture = await readPictureFile(file);
+  const picture = await readPictureFile(file, signal);
   const { client, session } = await connectAsUser(context, options, signal);
   return session
     .authorized((token) => client.uploadImage(token, picture))
