@@ -21,6 +21,11 @@ export async function upload(file: string, options: UploadOptions, context: Cont
   const image = silent ? await work() : await withSpinner(io, { text, color: options.color }, work);
   if (options.json === true) io.printJson(image);
   else io.print(image.url);
+  await io.flush().catch((error: unknown) => {
+    // The picture is there, and its link must not be lost.
+    io.note(image.url);
+    throw error;
+  });
 }
 
 async function send(
