@@ -10,6 +10,7 @@ import {
 } from '@imgup/shared';
 import { TransportError } from './api/transport.ts';
 import { CredentialStoreError } from './credentials/credential-store-error.ts';
+import { printable } from './printable.ts';
 
 /** What scripts branch on. A code never changes its meaning. */
 export const EXIT = {
@@ -98,7 +99,7 @@ export function localProblem(code: ProblemCode): CliError {
 function explainProblem(error: ApiError): CliError {
   const [exitCode, message] = isProblemCode(error.code)
     ? problemSentence(error.code, error)
-    : [EXIT.failed, error.message];
+    : [EXIT.failed, printable(error.message)];
   return new CliError(error.code, exitCode, message, { cause: error });
 }
 
@@ -163,11 +164,11 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
     case 'content_type_unsupported':
       return [EXIT.refused, `This is no picture that the server takes; convert it to one of ${IMAGE_TYPE_NAMES}.`];
     case 'image_invalid':
-      return [EXIT.refused, `The picture cannot be read (${error.message}); export it again and retry.`];
+      return [EXIT.refused, detailOr(error, 'The picture cannot be read; export it again and retry.')];
     case 'image_too_many_pixels':
     case 'image_too_large':
     case 'body_too_large':
-      return [EXIT.refused, `The picture is too large (${error.message}); send a smaller one.`];
+      return [EXIT.refused, detailOr(error, 'The picture is too large; send a smaller one.')];
     case 'digest_mismatch':
     case 'body_incomplete':
       return [EXIT.failed, 'The picture was damaged on its way, or changed while it was sent; upload it again.'];
@@ -183,15 +184,18 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
     case 'storage_unavailable':
       return [EXIT.failed, `${origin} cannot do this just now; try again ${later}.`];
     case 'quota_exceeded':
-      return [
-        EXIT.refused,
-        `Your storage at ${origin} is full (${error.message}); remove pictures you no longer need.`,
-      ];
+      return [EXIT.refused, detailOr(error, `Your storage at ${origin} is full; remove pictures you no longer need.`)];
     case 'storage_full':
       return [EXIT.failed, `${origin} has no room left for pictures; tell its administrator.`];
     default:
       return code satisfies never;
   }
+}
+
+/** What the server says where it says it in a sentence, which knows more than ours: the limit, or what is damaged. */
+function detailOr({ message }: ApiError, ours: string): string {
+  const detail = printable(message).trim();
+  return /^\p{Lu}.*\.$/u.test(detail) ? detail : ours;
 }
 
 function limitWords({ limit }: ApiError): string {

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { EXIT, CliError } from './errors.ts';
 import { printable, printableJson } from './printable.ts';
 
 /** The three streams of a command. Results go to stdout, everything else to stderr. */
@@ -16,6 +17,8 @@ export interface Io {
   printJson(value: unknown): void;
   /** Writes one line for the person. Whatever could steer a terminal is taken out. */
   note(line: string): void;
+  /** Waits until stdout has taken what was written. Errors: `CliError` where it could not, as on a full disk. */
+  flush(): Promise<void>;
 }
 
 interface MaybeTerminal {
@@ -23,7 +26,13 @@ interface MaybeTerminal {
 }
 
 export function createIo({ stdin, stdout, stderr }: Pick<Io, 'stdin' | 'stdout' | 'stderr'>): Io {
-  for (const stream of [stdout, stderr]) stream.on('error', quietWhenGone);
+  let lost: NodeJS.ErrnoException | undefined;
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // `imgup users | head -1`: the reader has seen enough, which is no failure.
+    if (error.code !== 'EPIPE') lost ??= error;
+  });
+  // There is nowhere left to say it.
+  stderr.on('error', () => undefined);
   return {
     stdin,
     stdout,
@@ -33,10 +42,15 @@ export function createIo({ stdin, stdout, stderr }: Pick<Io, 'stdin' | 'stdout' 
     print: (line) => void stdout.write(`${printable(line)}\n`),
     printJson: (value) => void stdout.write(`${printableJson(value)}\n`),
     note: (line) => void stderr.write(`${printable(line)}\n`),
+    async flush() {
+      // The error of a write is told after its callback.
+      await new Promise<void>((resolve) => stdout.write('', () => setImmediate(resolve)));
+      if (lost !== undefined) throw outputLost(lost);
+    },
   };
 }
 
-/** `imgup users | head -1`: the reader has seen enough, which is no failure. */
-function quietWhenGone(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
+function outputLost(cause: NodeJS.ErrnoException): CliError {
+  const message = `Standard output cannot be written to (${cause.code ?? cause.message}); send it somewhere else.`;
+  return new CliError('stdout_unwritable', EXIT.failed, message, { cause });
 }

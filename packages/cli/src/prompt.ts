@@ -12,20 +12,41 @@ export interface Prompt {
   confirm(message: string): Promise<boolean>;
 }
 
-/** Errors of each question: `CliError` (interrupted) on Ctrl-C. */
+/** Errors of each question: `CliError` (interrupted) on Ctrl-C, and where the input ends (Ctrl-D). */
 export function createPrompt({ stdin, stderr, color }: { stdin: Readable; stderr: Writable; color: boolean }): Prompt {
   const streams = { input: stdin, output: color ? stderr : withoutColor(stderr) };
+  const ask = async <T>(question: (signal: AbortSignal) => Promise<T>) => answered(await untilEnd(stdin, question));
   return {
     async username(check) {
-      return answered(await text({ message: 'Name', validate: (answer) => check(answer ?? ''), ...streams }));
+      return ask((signal) => text({ message: 'Name', validate: (answer) => check(answer ?? ''), signal, ...streams }));
     },
     async password(message, check) {
-      return answered(await password({ message, validate: (answer) => check(answer ?? ''), ...streams }));
+      return ask((signal) => password({ message, validate: (answer) => check(answer ?? ''), signal, ...streams }));
     },
     async confirm(message) {
-      return answered(await confirm({ message, initialValue: false, ...streams }));
+      return ask((signal) => confirm({ message, initialValue: false, signal, ...streams }));
     },
   };
+}
+
+/** clack does not notice that its input has ended: readline lets go of it, and the question would stay open for ever. */
+async function untilEnd<T>(stdin: Readable, question: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const ended = new AbortController();
+  const end = () => ended.abort();
+  let pending = true;
+  const onKeypress = (_character: unknown, key: { name?: string; ctrl?: boolean }) => {
+    if (key.ctrl !== true || key.name !== 'd') return;
+    // readline takes Ctrl-D as the end on an empty line alone, and pauses the input then. It sees the key after this.
+    setImmediate(() => pending && stdin.isPaused() && end());
+  };
+  stdin.on('keypress', onKeypress).on('end', end).on('close', end);
+  try {
+    if (stdin.readableEnded || stdin.destroyed) end();
+    return await question(ended.signal);
+  } finally {
+    pending = false;
+    stdin.off('keypress', onKeypress).off('end', end).off('close', end);
+  }
 }
 
 function answered<T>(answer: T): Exclude<T, symbol> {

@@ -12,22 +12,24 @@ import { createProgram, type GlobalOptions } from './program.ts';
  */
 export async function run(args: string[], context: Context): Promise<number> {
   const { io } = context;
-  if (args.length === 0) {
-    io.stdout.write(SHORT_HELP);
-    return 0;
-  }
   const program = createProgram(context);
   throwInsteadOfExiting(program, context);
   try {
-    await program.parseAsync(args, { from: 'user' });
+    if (args.length === 0) io.stdout.write(SHORT_HELP);
+    else await program.parseAsync(args, { from: 'user' }).catch(unlessHelp);
+    await io.flush();
     return 0;
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const failure = error instanceof CommanderError ? wrongUsage(error, program, args) : explain(error);
     const { json, debug } = program.opts<GlobalOptions>();
     report(failure, { json: json ?? args.includes('--json'), debug: debug ?? false }, context);
     return failure.exitCode;
   }
+}
+
+/** commander throws after it has shown help or the version, too. */
+function unlessHelp(error: unknown): void {
+  if (!(error instanceof CommanderError && error.exitCode === 0)) throw error;
 }
 
 function report(failure: CliError, { json, debug }: { json: boolean; debug: boolean }, { io }: Context): void {

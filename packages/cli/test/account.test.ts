@@ -93,11 +93,50 @@ describe('register', () => {
     expect(world.asked()).toEqual([]);
   });
 
+  test.each(['setPassword', 'deletePassword'] as const)('nothing is sent where %s fails', async (method) => {
+    const refuse = () =>
+      Promise.reject(new CredentialStoreError('write-refused', 'The keychain refuses', 'ask it why'));
+    const world = await openWorld({ credentials: { ...createMemoryStore(), [method]: refuse } });
+    const outcome = await world.imgup(register('ada'), withPassword);
+    expect(outcome).toMatchObject({ code: 1, stderr: 'imgup: The keychain refuses; ask it why.\n' });
+    expect(world.asked()).toEqual([]);
+  });
+
+  test('the trial leaves nothing behind, and does not touch the log-in that is there', async () => {
+    const world = await openWorld();
+    await world.register('ada');
+    const before = await world.record();
+    expect(await world.imgup(login('ada'), { stdin: 'not the password' })).toMatchObject({ code: 4 });
+    expect(await world.record()).toEqual(before);
+    expect(await world.credentials.findCredentials(SERVICE)).toHaveLength(1);
+  });
+
+  test('a person is asked nothing where no server answers', async () => {
+    const world = await openWorld();
+    world.network.way = (request) => Promise.reject(connectionCut(request));
+    const answers = ['ada', PASSWORD, PASSWORD];
+    expect(await world.imgup(['register'], { terminal: true, answers })).toMatchObject({ code: 7 });
+    expect(answers).toHaveLength(3);
+    expect(world.asked()).toEqual(['GET /api']);
+  });
+
+  test('a person at a closed server is told so first, and may still make its first account', async () => {
+    const world = await openWorld({ registration: 'closed' });
+    const answers = ['ada', PASSWORD, PASSWORD];
+    const outcome = await world.imgup(['register'], { terminal: true, answers });
+    expect(outcome).toMatchObject({ code: 0, stderr: expect.stringContaining('takes no new accounts, except') });
+  });
+
   test('an account whose log-in fails to be stored is not left with a session that nobody has', async () => {
+    const memory = createMemoryStore();
+    let writes = 0;
     const credentials = {
-      ...createMemoryStore(),
-      setPassword: () =>
-        Promise.reject(new CredentialStoreError('write-refused', 'The keychain refuses', 'ask it why')),
+      ...memory,
+      // The first is to see whether it can be written at all.
+      setPassword: (...secret: Parameters<typeof memory.setPassword>) =>
+        ++writes === 1
+          ? memory.setPassword(...secret)
+          : Promise.reject(new CredentialStoreError('write-refused', 'The keychain refuses', 'ask it why')),
     };
     const world = await openWorld({ credentials });
     const outcome = await world.imgup(register('ada'), withPassword);

@@ -42,10 +42,13 @@ export async function compileCli() {
   });
   await writeFile(join(folder, 'package.json'), '{"type":"module","version":"0.0.0"}');
 
+  const main = join(folder, 'dist', 'main.js');
   return {
+    main,
+
     start(args: string[], env: NodeJS.ProcessEnv, stdin = ''): RunningCommand {
       const began = performance.now();
-      const child = spawn(process.execPath, [join(folder, 'dist', 'main.js'), ...args], { env });
+      const child = spawn(process.execPath, [main, ...args], { env });
       child.stdin.on('error', () => undefined); // a command may end without having read its input
       child.stdin.end(stdin);
       const ended = Promise.all([once(child, 'exit'), text(child.stdout), text(child.stderr)]).then(

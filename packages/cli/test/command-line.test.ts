@@ -152,11 +152,23 @@ describe('the streams', () => {
 
   test('a reader that has seen enough is no failure, and a full disk is one', async () => {
     const quiet = failing('EPIPE');
-    createIo({ stdin, stdout: quiet, stderr: new PassThrough() }).print('a line');
-    await new Promise((resolve) => quiet.once('close', resolve));
-    const full = failing('ENOSPC');
-    createIo({ stdin, stdout: full, stderr: new PassThrough() });
-    expect(() => full.emit('error', Object.assign(new Error('full'), { code: 'ENOSPC' }))).toThrow('full');
+    const enough = createIo({ stdin, stdout: quiet, stderr: new PassThrough() });
+    enough.print('a line');
+    await enough.flush();
+    const full = createIo({ stdin, stdout: failing('ENOSPC'), stderr: new PassThrough() });
+    full.print('a line');
+    await expect(full.flush()).rejects.toMatchObject({ code: 'stdout_unwritable', exitCode: 1 });
+  });
+
+  test('a link that stdout does not take is shown on stderr', async () => {
+    const world = await openWorld();
+    await world.register();
+    const stderr = collector(false);
+    const io = createIo({ stdin, stdout: failing('ENOSPC'), stderr: stderr.stream });
+    expect(await world.imgup(['upload', await world.picture()], { context: { io } })).toMatchObject({ code: 1 });
+    expect(stderr.text()).toMatch(
+      /^http:\S+\.png\nimgup: Standard output cannot be written to \(ENOSPC\); send it somewhere else\.\n$/,
+    );
   });
 
   test.each(['print', 'note'] as const)('%s keeps whatever it is given on one line, and harmless', (method) => {

@@ -92,6 +92,19 @@ test('a proxy that cannot be reached is said so', async () => {
   });
 });
 
+test("a body's own error is thrown as it is", async () => {
+  const proxy = await proxyTo(await listening(createServer(() => undefined)));
+  const reason = new Error('the file has changed');
+  const body = {
+    length: 6,
+    async *stream() {
+      yield Buffer.from('ab');
+      throw reason;
+    },
+  };
+  await expect(ask(createUndiciTransport(proxy.url), { body })).rejects.toBe(reason);
+});
+
 test('an abort throws its reason', async () => {
   const proxy = await proxyTo(await listening(createServer(() => undefined)));
   const controller = new AbortController();

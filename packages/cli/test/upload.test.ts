@@ -6,6 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { CliError, EXIT } from '../src/errors.ts';
 import { connectionCut, openWorld, rewriting, SERVER } from './world.ts';
 
+const PNG = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
+
 test('stdout is the link and nothing else, and the link is the picture', async () => {
   const world = await openWorld();
   await world.register();
@@ -71,9 +73,8 @@ describe('a file that cannot be uploaded is refused before anything is sent', ()
 
 describe('a picture that the server refuses has exit code 5 and its name in the sentence', () => {
   test.each([
-    ['no picture', 'notes.txt', Buffer.from('hello'), 'convert it to one of PNG'],
-    ['half a picture', 'half.png', null, 'cannot be read'],
-    ['more than the server takes', 'large.png', Buffer.alloc(30_000, 'x'), 'too large'],
+    ['half a picture', 'half.png', null, 'damaged'],
+    ['more than the server takes', 'large.png', Buffer.concat([PNG, Buffer.alloc(30_000)]), 'larger than'],
   ])('%s', async (_what, name, content, sentence) => {
     const world = await openWorld({ maxBytes: 20_000 });
     await world.register();
@@ -83,6 +84,33 @@ describe('a picture that the server refuses has exit code 5 and its name in the 
     expect(outcome).toMatchObject({ code: 5, stdout: '' });
     expect(outcome.stderr).toContain(`imgup: ${path}: `);
     expect(outcome.stderr).toContain(sentence);
+  });
+});
+
+test('what the server says of a picture in a sentence is said once', async () => {
+  const world = await openWorld({ maxBytes: 20_000 });
+  await world.register();
+  const large = join(world.folder, 'large.png');
+  await writeFile(large, Buffer.concat([PNG, Buffer.alloc(30_000)]));
+  const tooLarge = await world.imgup(['upload', large]);
+  expect(tooLarge.stderr).toMatch(/^imgup: \S+: The picture is larger than [^()]+\. Send a smaller one\.\n$/);
+  const half = join(world.folder, 'half.png');
+  await writeFile(half, (await readFile(await world.picture())).subarray(0, 60));
+  const damaged = await world.imgup(['upload', half]);
+  expect(damaged.stderr).toMatch(/^imgup: \S+: The picture is damaged: [^()]+\. Export it again and retry\.\n$/);
+  for (const detail of ['too large', '']) {
+    world.network.way = rewriting((text) => JSON.stringify({ ...JSON.parse(text), detail }));
+    const { stderr } = await world.imgup(['upload', large]);
+    expect(stderr).toBe(`imgup: ${large}: The picture is too large; send a smaller one.\n`);
+  }
+});
+
+test('a name that is empty is wrong usage', async () => {
+  const world = await openWorld();
+  expect(await world.imgup(['upload', ''])).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: 'imgup: The name of the file is empty; name a picture.\n',
   });
 });
 

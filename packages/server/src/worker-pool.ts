@@ -21,8 +21,6 @@ export class WorkerFailure extends Error {
   }
 }
 
-export type WorkerPool = ReturnType<typeof createWorkerPool>;
-
 /** Workers that are started when they are needed, and end when they have been idle. */
 export function createWorkerPool({ file, runtime, workers, maxWaiting }: WorkerPoolOptions) {
   const pool = new Tinypool({

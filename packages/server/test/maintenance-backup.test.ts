@@ -70,7 +70,7 @@ describe.each(targets)('a backup into %s', (_what, name) => {
         }
       };
       const working = [...people.map(({ access_token }) => work(access_token)), removing()];
-      for (let round = 0; round < 8; round += 1) {
+      for (let round = 0; round < 3 || deleted < 20; round += 1) {
         const before = [...standing.keys()];
         const target = join(folder, `${round}-${name}`);
         const data = join(folder, `${round}-data`);
@@ -88,7 +88,6 @@ describe.each(targets)('a backup into %s', (_what, name) => {
       }
       going = false;
       await Promise.all(working);
-      expect(deleted).toBeGreaterThan(20);
     },
   );
 

@@ -84,9 +84,9 @@ const DAMAGE: [
   ],
   [
     'a record that is gone, of a picture that was exchanged',
-    async ({ home, first, second }) => {
+    async ({ home, first }) => {
       await rm(join(home, `${first.id}.json`));
-      await copyFile(join(home, `${second.id}.png`), join(home, `${first.id}.png`));
+      await writeFile(join(home, `${first.id}.png`), await makePicture({ seed: 99 }));
     },
     ['picture_without_record'],
     3,
@@ -296,7 +296,7 @@ test('a repair is refused while a server runs, and a folder without data is name
 });
 
 describe('beside a running server', () => {
-  test('uploads, removals and what is being received are not reported', async () => {
+  test('uploads, removals and what is being received are not reported', { timeout: 60_000 }, async () => {
     const app = await openApp(MANY_UPLOADS);
     const admin = await app.register('admin');
     let going = true;
@@ -312,12 +312,11 @@ describe('beside a running server', () => {
       }
     };
     const working = [work(1), work(2), work(3)];
-    for (let round = 0; round < 15; round += 1) {
+    for (let round = 0; round < 15 || worked < 4; round += 1) {
       expect((await checkData(app.data, { lookAgainAfter: 300 })).findings).toEqual([]);
     }
     going = false;
     await Promise.all(working);
-    expect(worked).toBeGreaterThan(3);
   });
 
   test('a picture that is being received for minutes is not, and damage is', async () => {

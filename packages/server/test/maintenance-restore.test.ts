@@ -2,12 +2,14 @@ import { cpSync, createWriteStream, existsSync, readdirSync, readFileSync } from
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { arrayBuffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
 import { backupData, checkData, restoreData } from '@imgup/server';
 import { pack, type Header } from 'tar-stream';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readBackupFolder } from '../src/maintenance/backup-folder.ts';
+import { createInventory } from '../src/maintenance/inventory.ts';
 import { filledFolder, follow, listing } from './maintenance.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, openApp, PASSWORD, temporaryFolder, type TestApp } from './test-app.ts';
@@ -34,6 +36,16 @@ async function backups() {
   await cp(shared, place, { recursive: true });
   const [folder, tar, target] = [join(place, 'backup'), join(place, 'backup.tar'), join(place, 'data')];
   return { ...known, place, folder, tar, target };
+}
+
+/** Makes the list of digests agree with what is there. */
+async function listAnew(folder: string): Promise<void> {
+  const inventory = createInventory();
+  for await (const file of readBackupFolder(folder)) {
+    if (file.path !== 'backup.json') await arrayBuffer(inventory.pass(file));
+  }
+  const manifest = JSON.parse(await readFile(join(folder, 'backup.json'), 'utf8')) as object;
+  await writeFile(join(folder, 'backup.json'), JSON.stringify({ ...manifest, ...inventory.close() }));
 }
 
 type Entry = Partial<Header> & { name: string; text?: string };
@@ -175,7 +187,13 @@ describe('a tar is refused, and nothing is written,', () => {
     const { folder, place, target } = await backups();
     const tar = await tarOf(folder, [entry]);
     const before = await listing(place);
-    await expect(restoreData(tar, target)).rejects.toMatchObject({ code: 'backup_invalid' });
+    await expect(restoreData(tar, target)).rejects.toMatchObject({
+      code: 'backup_invalid',
+      // Whatever is no file is not even looked into.
+      message: expect.stringContaining(
+        entry.type === undefined ? 'backup' : `${entry.name}, which is no part`,
+      ) as string,
+    });
     expect(await readdir(target)).toEqual(['server.lock']);
     await rm(target, { recursive: true });
     expect(await listing(place)).toEqual(before);
@@ -269,6 +287,26 @@ describe('a folder is refused', () => {
       async ({ folder, ada, first, second }) => {
         const home = join(folder, 'images', ada.user.id);
         await cp(join(home, `${first.id}.png`), join(home, `${second.id}.png`));
+      },
+    ],
+    [
+      'with a picture that is another, though its own list agrees',
+      async ({ folder, ada, first, second }) => {
+        const home = join(folder, 'images', ada.user.id);
+        await cp(join(home, `${first.id}.png`), join(home, `${second.id}.png`));
+        await listAnew(folder);
+      },
+    ],
+    [
+      'with pictures of nobody, though its own list agrees',
+      async ({ folder, ada, first, second, third }) => {
+        const other = join(folder, 'images', '0123456789abcdef');
+        await rename(join(folder, 'images', ada.user.id), other);
+        for (const { id } of [first, second, third]) {
+          const record = JSON.parse(await readFile(join(other, `${id}.json`), 'utf8')) as object;
+          await writeFile(join(other, `${id}.json`), JSON.stringify({ ...record, owner: '0123456789abcdef' }));
+        }
+        await listAnew(folder);
       },
     ],
     [

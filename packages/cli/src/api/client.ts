@@ -1,4 +1,5 @@
 import {
+  aboutResponse,
   imageResponse,
   loginResponse,
   meResponse,
@@ -7,6 +8,7 @@ import {
   sessionsResponse,
   tokensResponse,
   usersResponse,
+  type AboutResponse,
   type ImageResponse,
   type LoginResponse,
   type MeResponse,
@@ -23,6 +25,7 @@ import { redirected, unexpectedAnswer } from './unexpected-answer.ts';
 
 /** One method a route. Errors of each: `ApiError`, `TransportError`, and `CliError` for what no imgup server answers. */
 export interface Client {
+  about(): Promise<AboutResponse>;
   register(account: NewSession): Promise<Received<LoginResponse>>;
   login(account: NewSession): Promise<Received<LoginResponse>>;
   refresh(refreshToken: string, signal?: AbortSignal): Promise<Received<TokensResponse>>;
@@ -151,6 +154,9 @@ export function createClient({
     },
     async changePassword(accessToken, change) {
       done(await postJson(paths.password, change, { headers: bearer(accessToken) }));
+    },
+    async about() {
+      return parsed(aboutResponse, await call('GET', paths.about));
     },
     async users(accessToken) {
       return parsed(usersResponse, await call('GET', paths.users, { headers: bearer(accessToken) }));

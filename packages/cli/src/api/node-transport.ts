@@ -63,7 +63,8 @@ function exchange(request: TransportRequest, options: ExchangeOptions): Promise<
 
     if (typeof request.body === 'object') {
       sendStream(outgoing, request.body, { expect: options.expect, answered: () => answered }).catch((error) => {
-        fail(error);
+        // Only the body throws here, and its errors are not the network's.
+        reject(error);
         outgoing.destroy();
       });
     } else {

@@ -7,6 +7,9 @@ import { decodeRecord, encodeRecord, type SessionRecord } from './session-record
 /** Longer than a refresh may take, so that a process that waits for another's sees its end. */
 const LOCK_TIMEOUT_MS = 30_000;
 
+/** About what a record has in characters: a keychain may have a limit. */
+const RECORD_LENGTH = 1_000;
+
 /** The stored log-in of one user at one server. Errors of each: `CredentialStoreError`. */
 export interface SessionStore {
   readonly origin: string;
@@ -15,6 +18,8 @@ export interface SessionStore {
   read(): Promise<SessionRecord | null>;
   write(record: SessionRecord): Promise<void>;
   delete(): Promise<void>;
+  /** Makes sure that a log-in can be stored, by storing something beside it for a moment. For use in `exclusively`. */
+  tryOut(): Promise<void>;
   /** Works while no other process of this person refreshes, replaces or ends this log-in. */
   exclusively<T>(work: () => Promise<T>): Promise<T>;
 }
@@ -41,6 +46,12 @@ export function createSessionStore({
     read: async () => decodeRecord(await credentials.getPassword(SERVICE, account)),
     write: (record) => credentials.setPassword(SERVICE, account, encodeRecord(record)),
     delete: async () => void (await credentials.deletePassword(SERVICE, account)),
+    async tryOut() {
+      // No origin has a space in it, so this is nobody's log-in.
+      const trial = `trial ${account}`;
+      await credentials.setPassword(SERVICE, trial, 'x'.repeat(RECORD_LENGTH));
+      await credentials.deletePassword(SERVICE, trial);
+    },
     exclusively: (work) => withLock(lock, { timeoutMs: LOCK_TIMEOUT_MS }, work),
   };
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { ProxyAgent, request as send } from 'undici';
 import { CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS, transportFailure } from './transport.ts';
-import type { Transport } from './transport.ts';
+import type { StreamBody, Transport } from './transport.ts';
 
 /**
  * Exchanges through a proxy, which node:http cannot do. Loading undici costs more than a whole upload, so only a proxy brings it in.
@@ -21,18 +21,35 @@ export function createUndiciTransport(proxy: string): Transport {
   return async function undiciTransport(request) {
     const { method, url, body, signal } = request;
     const length = typeof body === 'object' ? { 'content-length': String(body.length) } : {};
+    const source = typeof body === 'object' ? watched(body) : null;
     try {
       const response = await send(url, {
         dispatcher,
         method,
         headers: { ...request.headers, ...length },
-        body: typeof body === 'object' ? Readable.from(body.stream()) : (body ?? null),
+        body: typeof body === 'string' ? body : source && Readable.from(source.stream()),
         signal: signal ?? null,
       });
       return { status: response.statusCode, headers: flat(response.headers), body: response.body };
     } catch (error) {
-      throw transportFailure(error, request);
+      throw source?.failure()?.error ?? transportFailure(error, request);
     }
+  };
+}
+
+/** A body whose own error is known from the network's. */
+function watched(body: StreamBody) {
+  let failure: { error: unknown } | null = null;
+  return {
+    failure: () => failure,
+    async *stream(): AsyncGenerator<Uint8Array> {
+      try {
+        yield* body.stream();
+      } catch (error) {
+        failure = { error };
+        throw error;
+      }
+    },
   };
 }
 

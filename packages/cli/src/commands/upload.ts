@@ -26,6 +26,11 @@ export async function upload(file: string, options: UploadOptions, context: Cont
   const image = silent ? await work() : await withSpinner(io, { text, color: options.color }, work);
   if (options.json === true) io.printJson(image);
   else io.print(image.url);
+  await io.flush().catch((error: unknown) => {
+    // The picture is there, and its link must not be lost.
+    io.note(image.url);
+    throw error;
+  });
   if (image.removed.length > 0 && options.quiet !== true)
     io.note(`removed: ${image.removed.map(printable).join(', ')}`);
 }
@@ -54,7 +59,7 @@ async function send(
   context: Context,
   signal: AbortSignal,
 ): Promise<ImageResponse> {
-  const picture = await readPictureFile(file);
+  const picture = await readPictureFile(file, signal);
   const { client, session } = await connectAsUser(context, options, signal);
   return session
     .authorized((token) => client.uploadImage(token, picture, wishes))
