@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { watchForInterruption } from './interruption.js';
 import { abortedUploads } from './scenarios/aborted-uploads.js';
 import { corpus } from './scenarios/corpus.js';
 import { descriptors } from './scenarios/descriptors.js';
@@ -72,6 +73,7 @@ if (unknown !== undefined || Number.isNaN(scale)) {
 let passed = 0;
 let failed = 0;
 const workspace = await mkdtemp(join(tmpdir(), 'imgup-torture-'));
+watchForInterruption(workspace);
 try {
   for (const name of names) {
     const scenario = SCENARIOS[name];

@@ -1,6 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { undoIfInterrupted } from './interruption.js';
 
 const exec = promisify(execFile);
 
@@ -19,7 +20,7 @@ export function mountMissing() {
 export async function mountSmallDisk(at, size) {
   await mkdir(at, { recursive: true });
   await exec('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'imgup-torture', at]);
-  return { unmount: () => exec('umount', ['--lazy', at]) };
+  return { unmount: unmounterOf(at) };
 }
 
 /**
@@ -30,5 +31,14 @@ export async function mountSmallDisk(at, size) {
 export async function makeReadOnly(folder) {
   await exec('mount', ['--bind', folder, folder]);
   await exec('mount', ['-o', 'remount,bind,ro', folder]);
-  return { undo: () => exec('umount', ['--lazy', folder]) };
+  return { undo: unmounterOf(folder) };
+}
+
+/** @param {string} at */
+function unmounterOf(at) {
+  const undone = undoIfInterrupted(() => spawnSync('umount', ['--lazy', at]));
+  return async () => {
+    undone();
+    await exec('umount', ['--lazy', at]);
+  };
 }

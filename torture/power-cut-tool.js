@@ -1,6 +1,7 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { undoIfInterrupted } from './interruption.js';
 
 const exec = promisify(execFile);
 
@@ -19,12 +20,16 @@ export function powerCutMissing() {
 export async function openDisk(work) {
   const tool = process.env['IMGUP_POWER_CUT'] ?? '';
   await exec(tool, ['start', work]);
+  const undone = undoIfInterrupted(() => spawnSync(tool, ['end', work]));
   return {
     disk: join(work, 'disk'),
     async cut() {
       await exec(tool, ['cut', work]);
       return join(work, 'after');
     },
-    end: () => exec(tool, ['end', work]),
+    async end() {
+      undone();
+      await exec(tool, ['end', work]);
+    },
   };
 }

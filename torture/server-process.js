@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { undoIfInterrupted } from './interruption.js';
 
 const START = fileURLToPath(new URL('start-server.js', import.meta.url));
 
@@ -27,9 +28,12 @@ const START = fileURLToPath(new URL('start-server.js', import.meta.url));
 export async function startServerProcess(data, { settings = {}, wrap = [], nodeOptions = [], env = {} } = {}) {
   const command = [...wrap, process.execPath, ...nodeOptions, START, JSON.stringify({ ...settings, data })];
   const child = spawn(command[0] ?? '', command.slice(1), {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // The first ends with this process, and the server with it.
+    stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
+  const undone = undoIfInterrupted(() => child.kill('SIGKILL'));
+  child.once('exit', undone);
   const exited = once(child, 'exit').then(([code, signal]) => ({
     code: /** @type {number | null} */ (code),
     signal: /** @type {NodeJS.Signals | null} */ (signal),

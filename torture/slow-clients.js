@@ -1,6 +1,10 @@
 import { connect } from 'node:net';
 import { uniquePng } from './pictures.js';
 
+/** Enough for any time that a slow client is borne with. */
+const HEADER = Buffer.alloc(1000, 'x');
+const PICTURE = uniquePng(100_000);
+
 /**
  * A client that sends a byte a second, of its headers or of a picture, and tells when the server has closed.
  *
@@ -13,11 +17,11 @@ export function openSlowClient({ port, kind, token = '' }) {
     'Host: imgup.test',
     `Authorization: Bearer ${token}`,
     'Content-Type: image/png',
-    'Content-Length: 1000000',
+    `Content-Length: ${PICTURE.length}`,
   ];
   const first =
     kind === 'headers' ? 'POST /api/images HTTP/1.1\r\nHost: imgup.test\r\nX: ' : `${head.join('\r\n')}\r\n\r\n`;
-  const rest = kind === 'headers' ? Buffer.alloc(1000, 'x') : uniquePng(1_000_000);
+  const rest = kind === 'headers' ? HEADER : PICTURE;
   let sent = 0;
   const socket = connect(port, '127.0.0.1');
   let answer = '';

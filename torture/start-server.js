@@ -18,5 +18,8 @@ const server = await startServer({
   passwordCost: 4,
   ...settings,
 });
+// No server outlives the program that has started it.
+process.stdin.on('close', () => process.exit(1)).resume();
+process.stdin.unref();
 process.once('SIGTERM', () => void server.close());
 process.stdout.write(`${JSON.stringify({ url: server.url, pid: process.pid })}\n`);

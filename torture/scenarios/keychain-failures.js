@@ -10,7 +10,7 @@ export const keychainFailures = {
   title: 'how long a spawned imgup without a terminal takes to say what is wrong with each keychain that fails',
   async run({ say }) {
     // They start the keychains, so the same is timed as is tested.
-    const args = ['node_modules/vitest/vitest.mjs', 'run', '--disable-console-intercept', TESTS];
+    const args = ['node_modules/vitest/vitest.mjs', 'run', TESTS, '--disable-console-intercept'];
     const tests = spawn(process.execPath, args, {
       cwd: ROOT,
       env: { ...process.env, IMGUP_TEST_TIMES: '1', NO_COLOR: '1' },

@@ -26,7 +26,12 @@ export const slowClients = {
     for (let count = 0; count < 5; count += 1) await clients.register();
     const [honest, ...others] = [...ledger.state.sessions.values()];
     if (honest === undefined) throw new Error('nobody could register');
-    for (let count = 0; count < 30; count += 1) await askAll(server.send, honest, await stored(server.send, honest));
+
+    const link = await stored(server.send, honest);
+    /** @type {Times} */
+    const alone = {};
+    for (let time = 0; time < 100; time += 1) add(alone, await askAll(server.send, honest, link));
+    const before = tell('alone', alone, say);
 
     const count = amount(200);
     const slow = Array.from({ length: 2 * count }, (_, index) => {
@@ -41,23 +46,21 @@ export const slowClients = {
     });
     await sleep(500);
 
-    /** @type {Record<string, number[]>} */
-    const times = { 'GET /api/me': [], 'GET picture': [], 'POST picture': [] };
-    const link = await stored(server.send, honest);
+    /** @type {Times} */
+    const times = {};
     const until = performance.now() + CLOSED_BY.body * 1000;
     while (open > 0 && performance.now() < until) {
-      for (const [what, time] of Object.entries(await askAll(server.send, honest, link))) times[what]?.push(time);
+      add(times, await askAll(server.send, honest, link));
       await sleep(20);
     }
+    const meanwhile = tell('beside slow clients', times, say);
 
     /** @type {string[]} */
     const faults = [];
-    for (const [what, list] of Object.entries(times)) {
-      const sorted = list.toSorted((a, b) => a - b);
-      const at = (/** @type {number} */ share) => sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
-      const [p50, p99, most] = [at(0.5), at(0.99), at(1)].map((time) => Math.round(time * 10) / 10);
-      say(`${what}: ${sorted.length} answers, p50 ${p50} ms, p99 ${p99} ms, longest ${most} ms`);
-      if (at(0.99) > HONEST_LIMIT) faults.push(`${what} took ${p99} ms at p99, and ${HONEST_LIMIT} ms are promised`);
+    for (const [what, p99] of Object.entries(meanwhile)) {
+      // A machine that is busy with other things is slow without any slow client.
+      const limit = Math.max(HONEST_LIMIT, 2 * (before[what] ?? 0));
+      if (p99 > limit) faults.push(`${what} took ${p99} ms at p99, and ${limit} ms are allowed`);
     }
     if (open > 0) faults.push(`${open} slow clients are still connected`);
     for (const client of slow) client.destroy();
@@ -112,4 +115,34 @@ async function askAll(send, session, link) {
     'GET picture': await time(get(link)),
     'POST picture': await time(() => stored(send, session)),
   };
+}
+
+/** Milliseconds of each kind of request. @typedef {Record<string, number[]>} Times */
+
+/**
+ * @param {Times} times
+ * @param {Record<string, number>} more
+ */
+function add(times, more) {
+  for (const [what, time] of Object.entries(more)) (times[what] ??= []).push(time);
+}
+
+/**
+ * Prints what a client has waited, and returns the p99 of each kind.
+ *
+ * @param {string} when
+ * @param {Times} times
+ * @param {(line: string) => void} say
+ */
+function tell(when, times, say) {
+  /** @type {Record<string, number>} */
+  const result = {};
+  for (const [what, list] of Object.entries(times)) {
+    const sorted = list.toSorted((a, b) => a - b);
+    const at = (/** @type {number} */ share) =>
+      Math.round((sorted[Math.floor(share * (sorted.length - 1))] ?? 0) * 10) / 10;
+    say(`${what}, ${when}: ${sorted.length} answers, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms`);
+    result[what] = at(0.99);
+  }
+  return result;
 }
