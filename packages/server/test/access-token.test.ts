@@ -97,6 +97,8 @@ describe('under our own key, a token is refused', () => {
     ['exp in a list', { exp: [SECONDS + 600] }],
     ['iat in the future', { iat: SECONDS + 60 }],
     ['iat as a string', { iat: `${SECONDS}` }],
+    ['nbf in the future', { nbf: SECONDS + 60 }],
+    ['nbf as a string', { nbf: `${SECONDS}` }],
     ['another issuer', { iss: 'imgup2' }],
     ['a list of issuers', { iss: ['imgup'] }],
     ['another audience', { aud: 'imgup' }],

@@ -1,5 +1,6 @@
 import { readConfig, startServer, type Settings } from '@imgup/server';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { makePicture } from './pictures.ts';
 import { openApp, PASSWORD, problemOf, temporaryFolder } from './test-app.ts';
 
 async function start(flags: Settings, clock = { now: Date.parse('2026-01-01T12:00:00Z') }) {
@@ -67,7 +68,13 @@ describe('guessing a password', () => {
     });
     expect(names).toEqual([201, 201, 201, 201, 201, 201, 429, 429]);
     const refreshes = await times(62, async () => (await post('/api/token/refresh', { refresh_token: 'x' })).status);
-    expect(refreshes.filter((status) => status === 400)).toHaveLength(60);
+    // Of one session 12, of one address 60.
+    expect(refreshes.filter((status) => status === 400)).toHaveLength(12);
+    const others = await times(60, async (index) => {
+      const refresh_token = `${index}`.padEnd(71, 'x');
+      return (await post('/api/token/refresh', { refresh_token })).status;
+    });
+    expect(others.filter((status) => status === 400)).toHaveLength(48);
   });
 });
 
@@ -93,6 +100,23 @@ describe('X-Forwarded-For', () => {
       expect(statuses).toEqual([401, 401, 401, 429]);
     },
   );
+});
+
+test('of fifty log-ins at once, an upload and a look at the server’s health wait for none', async () => {
+  const app = await openApp({ passwordCost: 10 });
+  const { access_token } = await app.register('ada');
+  let answered = 0;
+  const logins = Array.from({ length: 50 }, () =>
+    app.post('/api/login', { username: 'ada', password: 'wrong one' }).finally(() => {
+      answered += 1;
+    }),
+  );
+  expect((await app.request('/healthz')).status).toBe(200);
+  expect(answered).toBe(0);
+  expect((await app.upload(access_token, await makePicture())).status).toBe(201);
+  // Behind them in a queue, it would be the last to be answered.
+  expect(answered).toBeLessThan(40);
+  await Promise.all(logins);
 });
 
 test('more log-ins than can be hashed in time are told to come back, and nothing else waits for them', async () => {

@@ -110,6 +110,15 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('orientation %i is kept, in either order of 
   }
 });
 
+test.each([
+  ['the high byte first', '4d4d002a000000080001011200030000000100060000000000000'],
+  ['the low byte first', '49492a00080000000100120103000100000006000000000000000'],
+])('Exif that holds the orientation alone, %s, stays as it is', async (_, block) => {
+  const jpeg = insert(await detailed().jpeg().toBuffer(), 2, inJpeg(Buffer.from(block, 'hex')));
+  expect((await sharp(jpeg).metadata()).orientation).toBe(6);
+  expect(await strip(jpeg, 'image/jpeg')).toMatchObject({ removed: [], bytes: jpeg });
+});
+
 /** The extended form, in which a WebP can have metadata. */
 async function withVp8x(flags: number): Promise<Buffer> {
   const webp = await detailed(48, 32).webp().toBuffer();
@@ -119,10 +128,9 @@ async function withVp8x(flags: number): Promise<Buffer> {
 
 test('every segment of a JPEG goes that the pixels and colours do not need', async () => {
   const jpeg = await detailed().withIccProfile('p3').jpeg().toBuffer();
-  const jfif = jpegSegment(
-    0xe0,
-    Buffer.concat([Buffer.from('JFIF\0\x01\x02\x01\x00\x48\x00\x48\x01\x01', 'latin1'), Buffer.from('pix')]),
-  );
+  // A thumbnail of 1 by 11 pixels, of three bytes each.
+  const header = Buffer.from('JFIF\0\x01\x02\x01\x00\x48\x00\x48\x01\x0b', 'latin1');
+  const jfif = jpegSegment(0xe0, Buffer.concat([header, Buffer.from(`${MARKER}!!`)]));
   const picture = insert(
     jpeg.subarray(0, -2),
     2,
@@ -207,6 +215,7 @@ test('every chunk of a PNG goes that the pixels and colours do not need', async 
   const picture = insert(
     png,
     33,
+    pngChunk('gAMA', MARKER),
     ...colours,
     pngChunk('tEXt', `Author\0${MARKER}`),
     pngChunk('tEXt', `Software\0${MARKER}`),
@@ -218,7 +227,6 @@ test('every chunk of a PNG goes that the pixels and colours do not need', async 
     pngChunk('eXIf', exif),
     pngChunk('caBX', MARKER),
     pngChunk('prVt', MARKER),
-    pngChunk('gAMA', MARKER),
     pngChunk('iCCP', Buffer.concat([Buffer.from('name\0\0'), deflateSync(MARKER.repeat(9), { level: 0 })])),
   );
   const { removed, bytes } = await strip(Buffer.concat([picture, Buffer.from(MARKER)]), 'image/png');
@@ -371,6 +379,7 @@ test('every box of an AVIF goes that the pixels do not need, and nothing in it m
   expect(removed).toEqual(['author', 'XMP', 'Content Credentials', 'data after the end']);
   expect(bytes.includes('script')).toBe(false);
   expect(bytes.length).toBe(avif.length);
+  expect(bytes.includes('rdf+xml')).toBe(false);
   expect({ ...(await looks(bytes)), orientation: undefined }).toEqual({
     ...(await looks(avif)),
     orientation: undefined,

@@ -113,6 +113,38 @@ describe('a refresh token', () => {
     expect(await refusal(await refresh(app, second.refresh_token))).toBe('400 invalid_grant');
   });
 
+  test('whose successor was seen in use stays replaced after a restart', async () => {
+    const app = await openApp();
+    const first = await app.register('ada');
+    const second = await tokensOf(await refresh(app, first.refresh_token));
+    expect((await me(app, second.access_token)).status).toBe(200);
+    await app.close();
+    const again = await openApp({ data: app.data, now: () => app.clock.now + 3600 * SECOND });
+    expect(await refusal(await refresh(again, first.refresh_token))).toBe('400 invalid_grant');
+    expect(await refusal(await refresh(again, second.refresh_token))).toBe('400 invalid_grant');
+  });
+
+  test('asked for while its session is ended brings nothing back, in either order', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const app = await openApp();
+      const { refresh_token } = await app.register('ada');
+      const both = [
+        () => refresh(app, refresh_token),
+        () => app.post('/api/logout/refresh', { refresh_token }),
+        () => refresh(app, refresh_token),
+      ];
+      const [early, , late] = await Promise.all((round % 2 ? both : both.toReversed()).map((work) => work()));
+      for (const answer of [early, late]) {
+        if (answer?.status !== 200) continue;
+        const tokens = await tokensOf(answer);
+        if (tokens.refresh_token === undefined) continue;
+        expect(await refusal(await me(app, tokens.access_token))).toBe('401 token_revoked');
+      }
+      expect(await refusal(await refresh(app, refresh_token))).toBe('400 invalid_grant');
+      await app.close();
+    }
+  });
+
   test('used two generations late ends the session, which a thief cannot avoid', async () => {
     const app = await openApp();
     const first = await app.register('ada');

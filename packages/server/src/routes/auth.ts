@@ -22,7 +22,7 @@ export function authRoutes({ accounts, sessions, attempts, trustedProxies }: Aut
   return new Hono<AppEnv>()
     .post(paths.register, async (c) => {
       const { username, password, device } = await readJson(c, registerRequest);
-      attempts.registration(clientAddress(c, trustedProxies));
+      attempts.password(clientAddress(c, trustedProxies), username);
       const { user, tokens } = await accounts.register({ username, password, device: deviceName(device) });
       return c.json({ user: userResponse(user), ...tokens }, 201, NO_STORE);
     })
@@ -34,7 +34,7 @@ export function authRoutes({ accounts, sessions, attempts, trustedProxies }: Aut
     })
     .post(paths.refresh, async (c) => {
       const { refresh_token } = await readJson(c, refreshRequest);
-      attempts.refresh(clientAddress(c, trustedProxies));
+      attempts.refresh(clientAddress(c, trustedProxies), refresh_token);
       return c.json(await sessions.refresh(refresh_token), 200, NO_STORE);
     })
     .post(paths.password, authenticate(sessions), async (c) => {

@@ -27,6 +27,8 @@ const claimsSchema = v.object({
   gen: seconds,
   iat: seconds,
   exp: seconds,
+  /** This server writes none; one that is there has to hold. */
+  nbf: v.optional(seconds),
 });
 
 export interface AccessTokenContent {
@@ -42,7 +44,7 @@ export interface AccessTokenContent {
 
 /** A JWT (RFC 7519), HS256. */
 export function encodeAccessToken(content: AccessTokenContent, key: webcrypto.CryptoKey): Promise<string> {
-  const claims: v.InferOutput<typeof claimsSchema> = {
+  const claims: Omit<v.InferOutput<typeof claimsSchema>, 'nbf'> = {
     iss: ISSUER,
     aud: AUDIENCE,
     sub: content.userId,
@@ -75,8 +77,8 @@ export async function decodeAccessToken(
   const payload = await verifyWithAny(token, keys);
   const parsed = v.safeParse(claimsSchema, payload);
   if (!parsed.success) throw invalid();
-  const { sub, sid, jti, gen, iat, exp } = parsed.output;
-  if (iat * 1000 > now + 1000 || exp <= iat) throw invalid();
+  const { sub, sid, jti, gen, iat, exp, nbf = iat } = parsed.output;
+  if (Math.max(iat, nbf) * 1000 > now + 1000 || exp <= iat) throw invalid();
   if (exp * 1000 <= now) {
     throw new AppError('token_expired', 'The access token has expired. Refresh it, or log in again.');
   }

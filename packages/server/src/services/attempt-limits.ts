@@ -1,5 +1,5 @@
 import { USERNAME_MAX } from '@imgup/shared';
-import { createSlidingLog, type SlidingLogState } from '../adapters/memory/sliding-log.ts';
+import { createSlidingLog, type SlidingLog, type SlidingLogState } from '../adapters/memory/sliding-log.ts';
 import { AppError } from '../errors.ts';
 
 interface AttemptLimitsOptions {
@@ -15,6 +15,12 @@ const ACCOUNTS_PER_ADDRESS = 6;
 /** Programs refresh by themselves, and fifty may start at once; nothing can be guessed in a refresh token. */
 const REFRESHES_PER_ATTEMPT = 60;
 
+/** Of these, how many of one session. */
+const REFRESHES_PER_SESSION = 12;
+
+/** The part of a refresh token that is the same in all of its session, in characters of base64url. */
+const SESSION_PART = 22;
+
 export type AttemptLimits = ReturnType<typeof createAttemptLimits>;
 
 /**
@@ -25,6 +31,7 @@ export function createAttemptLimits({ attempts, windowMs, now }: AttemptLimitsOp
   const byAddress = createSlidingLog({ limit: attempts * ACCOUNTS_PER_ADDRESS, windowMs, now });
   const byAccount = createSlidingLog({ limit: attempts, windowMs, now });
   const refreshes = createSlidingLog({ limit: attempts * REFRESHES_PER_ATTEMPT, windowMs, now });
+  const bySession = createSlidingLog({ limit: attempts * REFRESHES_PER_SESSION, windowMs, now });
 
   function check({ admitted, nextSlotIn }: SlidingLogState): void {
     if (admitted) return;
@@ -34,31 +41,29 @@ export function createAttemptLimits({ attempts, windowMs, now }: AttemptLimitsOp
     });
   }
 
+  /** What one of the limits refuses takes no slot of the other. */
+  function take(wide: SlidingLog, narrow: SlidingLog, address: string, what: string): void {
+    const key = `${address} ${what}`;
+    check(narrow.peek(key));
+    check(wide.take(address));
+    narrow.take(key);
+  }
+
   return {
     /**
-     * Counts an attempt with a password.
+     * Counts an attempt with a password, or to register a name.
      *
      * @param address who sends it, as `clientAddress` has it; null: not known, and not limited
      * @param account the name that is tried; need not exist
      * @throws AppError `too_many_attempts`
      */
     password(address: string | null, account: string): void {
-      if (address === null) return;
-      const key = `${address} ${account.slice(0, USERNAME_MAX + 1).toLowerCase()}`;
-      // What one of the limits refuses takes no slot of the other.
-      check(byAccount.peek(key));
-      check(byAddress.take(address));
-      byAccount.take(key);
-    },
-
-    /** Counts a registration. @throws AppError `too_many_attempts` */
-    registration(address: string | null): void {
-      if (address !== null) check(byAddress.take(address));
+      if (address !== null) take(byAddress, byAccount, address, account.slice(0, USERNAME_MAX + 1).toLowerCase());
     },
 
     /** Counts a refresh. @throws AppError `too_many_attempts` */
-    refresh(address: string | null): void {
-      if (address !== null) check(refreshes.take(address));
+    refresh(address: string | null, token: string): void {
+      if (address !== null) take(refreshes, bySession, address, token.slice(0, SESSION_PART));
     },
   };
 }

@@ -166,8 +166,8 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
     markSeen(sessionId, counter, at) {
       const session = data.sessions[sessionId];
       if (session?.counter !== counter || session.seenAt !== null) return;
-      // No write of its own: the next change of anything carries it.
-      data.sessions[sessionId] = { ...session, seenAt: at, lastUsedAt: at };
+      // Nobody waits for it, and where it cannot be stored the replaced token is answered for longer.
+      commit(set(data.sessions, sessionId, { ...session, seenAt: at, lastUsedAt: at })).catch(() => undefined);
     },
 
     listSessions(userId) {

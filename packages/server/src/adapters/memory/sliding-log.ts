@@ -13,6 +13,8 @@ interface SlidingLogOptions {
   now: () => number;
 }
 
+export type SlidingLog = ReturnType<typeof createSlidingLog>;
+
 /**
  * The times of each key's last admissions, at most `limit` of them: never more than `limit` in any window of
  * `windowMs`. A fixed window would admit twice as many around its edge.
