@@ -258,6 +258,17 @@ test('a colour profile in a PNG stays, its name if that is one', async () => {
   expect(await looks(bytes)).toEqual(await looks(png));
 });
 
+test('a colour profile in a PNG stays where its compression is damaged and decoders read it all the same', async () => {
+  const png = await detailed().withIccProfile('p3').png().toBuffer();
+  const at = png.indexOf('iCCP') - 4;
+  const data = Buffer.from(png.subarray(at + 8, at + 8 + png.readUInt32BE(at)));
+  data.fill(0, data.length - 4);
+  const picture = Buffer.concat([png.subarray(0, at), pngChunk('iCCP', data), png.subarray(at + 12 + data.length)]);
+  const { removed, bytes } = await strip(picture, 'image/png');
+  expect(removed).toEqual([]);
+  expect(bytes.equals(picture)).toBe(true);
+});
+
 test('an APNG keeps its frames and their times', async () => {
   const png = await detailed().png().toBuffer();
   const at = png.indexOf('IDAT') - 4;

@@ -1,4 +1,4 @@
-import { constants, inflateSync } from 'node:zlib';
+import { constants, inflateRawSync } from 'node:zlib';
 import { crc32 } from './crc32.ts';
 import { damaged } from './damaged.ts';
 import { ICC_HEADER_BYTES, isIccProfile } from './is-icc-profile.ts';
@@ -46,8 +46,8 @@ const TEXTS = new Map<string, Went>([
 /** A keyword's and a profile name's longest. */
 const NAME_BYTES = 79;
 
-/** Enough of a compressed profile to inflate its header from, and little enough to be inflated at once. */
-const PROFILE_START_BYTES = 1024;
+/** Enough of a compressed profile to inflate its header from, and little enough to be inflated at once: at best, and at least. */
+const PROFILE_START_BYTES = [1024, 256, 128];
 
 /** A profile's name that can be left as it is: neither a tag nor a script. */
 const PLAIN_NAME = /^[\w .,:()+-]{1,79}$/;
@@ -111,7 +111,7 @@ function isPixels(type: string, length: number, kept: ReadonlySet<string>): bool
 
 /** Keeps a colour profile: under a name of ours where its own could hold anything, and only if it begins as one. */
 async function keepProfile(picture: PictureReader, plan: Plan, at: number, length: number): Promise<boolean> {
-  const start = await picture.read(at + 8, Math.min(length, NAME_BYTES + 2 + PROFILE_START_BYTES));
+  const start = await picture.read(at + 8, Math.min(length, NAME_BYTES + 2 + Math.max(...PROFILE_START_BYTES)));
   const nameEnd = start.indexOf(0);
   const isDeflated = nameEnd !== -1 && nameEnd <= NAME_BYTES && start[nameEnd + 1] === 0;
   if (!isDeflated || !isIccProfile(inflateStart(start.subarray(nameEnd + 2)))) return false;
@@ -137,13 +137,17 @@ async function keepProfile(picture: PictureReader, plan: Plan, at: number, lengt
   return true;
 }
 
+/** The start of a compressed profile, without its checksum: decoders heed neither that nor damage further on. */
 function inflateStart(deflated: Buffer): Buffer {
-  try {
-    const start = inflateSync(deflated.subarray(0, PROFILE_START_BYTES), { finishFlush: constants.Z_SYNC_FLUSH });
-    return start.subarray(0, ICC_HEADER_BYTES);
-  } catch {
-    return Buffer.alloc(0);
+  for (const length of PROFILE_START_BYTES) {
+    try {
+      const start = inflateRawSync(deflated.subarray(2, length), { finishFlush: constants.Z_SYNC_FLUSH });
+      return start.subarray(0, ICC_HEADER_BYTES);
+    } catch {
+      // Of what is damaged there may be less to read.
+    }
   }
+  return Buffer.alloc(0);
 }
 
 async function nameChunk(picture: PictureReader, type: string, at: number, length: number): Promise<Went> {
