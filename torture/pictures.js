@@ -3,25 +3,34 @@ import { deflateSync } from 'node:zlib';
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
+/** Pixels in a row. */
+const WIDTH = 1000;
+
 /**
- * A valid PNG that no other has the bytes of: 8 by 6 pixels, and a comment that makes it as long as asked.
+ * A valid PNG that no other has the bytes of, as long as asked, and all of it pixels: nothing that is removed.
  *
- * @param {number} bytes at least 200
+ * @param {number} bytes at least 300
  * @returns {Buffer}
  */
 export function uniquePng(bytes) {
-  const header = Buffer.from([0, 0, 0, 8, 0, 0, 0, 6, 8, 0, 0, 0, 0]);
-  const pixels = deflateSync(Buffer.alloc(6 * 9));
-  const start = Buffer.concat([SIGNATURE, chunk('IHDR', header), chunk('IDAT', pixels)]);
-  const end = chunk('IEND', Buffer.alloc(0));
-  const room = bytes - start.length - end.length - 12 - 'Comment\0'.length;
-  const comment = Buffer.from(
-    randomBytes(Math.ceil(room / 2))
-      .toString('hex')
-      .slice(0, room),
-    'latin1',
-  );
-  return Buffer.concat([start, chunk('tEXt', Buffer.concat([Buffer.from('Comment\0'), comment])), end]);
+  const frame = SIGNATURE.length + 3 * 12 + 13;
+  // Stored and not compressed, so that the length is known: 11 bytes around one block of deflate, 5 for each further.
+  const stored = (/** @type {number} */ length) => length + 6 + 5 * Math.max(1, Math.ceil(length / 65_535));
+  const width = Math.min(WIDTH, Math.floor((bytes - frame - 16) / 2));
+  let height = 1;
+  while (frame + stored((height + 1) * (width + 1)) <= bytes) height += 1;
+  const rows = randomBytes(height * (width + 1));
+  for (let at = 0; at < rows.length; at += width + 1) rows[at] = 0;
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 0, 0, 0, 0], 8);
+  const pixels = deflateSync(rows, { level: 0 });
+  // The rest is split off into chunks of pixels without any content, 12 bytes each; up to 11 bytes are left out.
+  const whole = [SIGNATURE, chunk('IHDR', header), chunk('IDAT', pixels)];
+  const missing = bytes - Buffer.concat(whole).length - 12;
+  for (let left = Math.floor(missing / 12); left > 0; left -= 1) whole.push(chunk('IDAT', Buffer.alloc(0)));
+  return Buffer.concat([...whole, chunk('IEND', Buffer.alloc(0))]);
 }
 
 /**

@@ -2,7 +2,16 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
-const EXPECTED = new Set(['db.json', 'db.json.previous', 'secret', 'server.lock', 'images', 'incoming']);
+const EXPECTED = new Set([
+  'db.json',
+  'db.json.previous',
+  'secret',
+  'server.lock',
+  'images',
+  'incoming',
+  'cache',
+  'expiring',
+]);
 
 /**
  * What must not be found in the data folder of a server that has just started: anything half-written, half-removed
@@ -39,7 +48,7 @@ export async function findTornFiles(data) {
         complain(join(home, name), 'is no JSON');
         continue;
       }
-      const { id, extension, sha256, bytes } = /** @type {Record<string, string | number>} */ (record);
+      const { id, extension, sha256, digestKey, bytes } = /** @type {Record<string, string | number>} */ (record);
       const file = `${id}.${extension}`;
       const picture = await readFile(join(home, file)).catch(() => null);
       names.delete(name);
@@ -48,10 +57,10 @@ export async function findTornFiles(data) {
       else if (picture.length !== bytes || createHash('sha256').update(picture).digest('hex') !== sha256) {
         complain(join(home, file), 'has other bytes than its record says');
       }
-      const target = await readFile(join(home, 'by-digest', `${sha256}`), 'utf8').catch(() => null);
+      const target = await readFile(join(home, 'by-digest', `${digestKey}`), 'utf8').catch(() => null);
       if (target === null) complain(join(home, name), 'has no digest pointer');
       else if (target !== id) complain(join(home, name), 'has a digest pointer to another picture');
-      pointers.delete(`${sha256}`);
+      pointers.delete(`${digestKey}`);
     }
     for (const name of names) complain(join(home, name), 'has no record');
     for (const name of pointers) complain(join(home, 'by-digest', name), 'leads nowhere');

@@ -20,7 +20,7 @@ import { createAttemptLimits } from './services/attempt-limits.ts';
 import { createImages } from './services/images.ts';
 import { createKeyRing } from './services/key-ring.ts';
 import { createPasswords } from './services/passwords.ts';
-import { createReadiness } from './services/readiness.ts';
+import { createReadiness, type Readiness } from './services/readiness.ts';
 import { createReceiveImage } from './services/receive-image.ts';
 import { createSessions } from './services/sessions.ts';
 import { createSmallVersions } from './services/small-versions.ts';
@@ -123,9 +123,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       version: readVersion(),
     });
 
-    await readiness.check().catch((error: unknown) => {
-      logger.warn({ err: error }, 'uploads are refused for now; see --min-free');
-    });
+    await warnOfFullDisk(readiness, logger);
     await accounts.finishRemovals();
     await sessions.sweep();
     await images.sweepExpired();
@@ -149,6 +147,16 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+/** Otherwise the owner would hear of it from whoever is refused first. */
+async function warnOfFullDisk(readiness: Readiness, logger: Logger): Promise<void> {
+  try {
+    const giveBack = await readiness.takeRoom(0);
+    giveBack();
+  } catch (error) {
+    logger.warn({ reason: (error as Error).message }, 'uploads are refused for now; see --min-free');
   }
 }
 

@@ -82,6 +82,7 @@ test('GET /api tells what a client can check before it sends, and /healthz that 
     registration: 'closed',
     upload: {
       max_bytes: 1000,
+      max_pixels: 64_000_000,
       types: ['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif'],
       limit: { uploads: 5, window_seconds: 60 },
     },

@@ -30,11 +30,6 @@ interface LoggedIn {
 export type Accounts = ReturnType<typeof createAccounts>;
 
 export function createAccounts({ store, images, passwords, sessions, registration, now }: AccountsOptions) {
-  async function removeImages(userId: string): Promise<void> {
-    await images.deleteOwner(userId);
-    await store.finishRemoval(userId);
-  }
-
   return {
     /**
      * Adds a user and logs them in. The first becomes the administrator, and may register where registration is closed.
@@ -102,12 +97,16 @@ export function createAccounts({ store, images, passwords, sessions, registratio
       if (result === 'last_admin') {
         throw new AppError('last_admin', 'The last administrator cannot be removed.');
       }
-      if (!keepImages) await removeImages(user.id);
+      // An upload under way may yet leave something behind, so it stays noted until the next start.
+      if (!keepImages) await images.deleteOwner(user.id);
     },
 
-    /** Removes the pictures of users who were removed when the server was interrupted. */
+    /** Removes what an earlier server may have left of removed users. Call before the first request. */
     async finishRemovals(): Promise<void> {
-      for (const userId of await store.listRemovals()) await removeImages(userId);
+      for (const userId of await store.listRemovals()) {
+        await images.deleteOwner(userId);
+        await store.finishRemoval(userId);
+      }
     },
 
     list(): Promise<User[]> {
