@@ -170,7 +170,7 @@ export function createClients({ ledger, send, mayFail = false, random = Math.ran
       const { key, id } = image;
       note((then) => setPresence(then.images.get(key), 'leaving'));
       const init = { method: 'DELETE', headers: bearer(session) };
-      const answer = await exchange('a deletion', `/api/images/${id}`, init, () => [401, 404]);
+      const answer = await exchange('a deletion', `/api/images/${id}`, init, () => refusals(session));
       if (answer?.ok === true) note((then) => setPresence(then.images.get(key), 'gone'));
     });
   }
