@@ -215,6 +215,11 @@ describe('a structure that lies', () => {
       async () => insert(await png(), 33, pngChunk('EVIL', MARKER)),
     ],
     [
+      'pixels with something between',
+      'image/png',
+      async () => insert(await png(), (await png()).length - 12, pngChunk('teXt', ''), pngChunk('IDAT', '')),
+    ],
+    [
       'a palette behind the pixels',
       'image/png',
       async () => insert(await png(), (await png()).length - 12, pngChunk('PLTE', Buffer.alloc(768))),
@@ -386,7 +391,10 @@ describe('a structure that lies', () => {
     [
       'chunks to keep and to drop',
       'image/png',
-      async () => insert(await png(), 33, many(Buffer.concat([pngChunk('IDAT', ''), pngChunk('teXt', '')]), 2 ** 20)),
+      async () => {
+        const pair = Buffer.concat([pngChunk('fdAT', Buffer.alloc(4)), pngChunk('teXt', '')]);
+        return insert(await png(), 33, pngChunk('acTL', Buffer.alloc(8)), many(pair, 2 ** 20));
+      },
     ],
     ['comments', 'image/jpeg', async () => insert(await jpeg(), 2, many(jpegSegment(0xfe, '')))],
     ['comments', 'image/gif', () => gifWith(many(gifExtension(0xfe)))],

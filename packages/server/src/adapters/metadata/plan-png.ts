@@ -58,6 +58,7 @@ export async function planPng(picture: PictureReader, plan: Plan): Promise<void>
   plan.keep(0, 8);
   const kept = new Set<string>();
 
+  let previous = '';
   for (let at = 8, next; ; at = next) {
     plan.step();
     const header = await picture.read(at, 8);
@@ -66,6 +67,9 @@ export async function planPng(picture: PictureReader, plan: Plan): Promise<void>
     next = at + FRAME_BYTES + length;
     if (!/^[A-Za-z]{4}$/.test(type) || next > picture.size) throw damaged('one of its parts has an impossible length');
     if ((type === 'IHDR') !== (at === 8)) throw damaged('its header is not where it belongs');
+    // Without what stands between them, pixels that no decoder takes would become a picture.
+    if (type === 'IDAT' && kept.has(type) && previous !== type) throw damaged('its pixels do not follow each other');
+    previous = type;
     // Of several that are as they should be the first counts.
     const isFirst = !kept.has(type);
     const beforePixels = !kept.has('IDAT');
