@@ -48,8 +48,11 @@ export interface AccountStore {
   /** All users, oldest first. */
   listUsers(): Promise<User[]>;
 
-  /** Replaces the password's hash and ends every session but one; false where the user no longer exists. */
-  setPassword(userId: string, passwordHash: string, keepSessionId: string): Promise<boolean>;
+  /**
+   * Replaces the password's hash and ends every session but this one. False, and nothing changed, where the hash is no
+   * longer `expectedHash` or the session has ended: to hash takes long enough for either.
+   */
+  setPassword(session: Session, expectedHash: string, passwordHash: string): Promise<boolean>;
 
   /**
    * Removes a user and their sessions. Where `removeImages` is set, the id is listed by `listRemovals` from then on.
@@ -63,8 +66,8 @@ export interface AccountStore {
   /** Notes that a removed user's pictures are gone. */
   finishRemoval(userId: string): Promise<void>;
 
-  /** Adds a session; false where the user no longer exists. */
-  createSession(session: Session): Promise<boolean>;
+  /** Adds a session; false where the user is gone or their hash is no longer the one that was compared with. */
+  createSession(session: Session, expectedHash: string): Promise<boolean>;
 
   /** The session and its user as they are stored, after every change under way has been. */
   findSession(sessionId: string): Promise<{ session: Session; user: User } | null>;

@@ -61,15 +61,15 @@ export function createAccounts({ store, images, passwords, sessions, registratio
       const matches = await passwords.verify(password, user?.passwordHash ?? null);
       if (user === null || !matches) throw wrongCredentials();
       const session = sessions.draft(user.id, device);
-      // The user may have been deleted while the password was compared.
-      if (!(await store.createSession(session))) throw wrongCredentials();
+      // While the password was compared the user may have been removed, or has chosen another.
+      if (!(await store.createSession(session, user.passwordHash))) throw wrongCredentials();
       return { user, tokens: await sessions.issueTokens(session) };
     },
 
     /**
      * Changes a user's password; every session but this one ends.
      *
-     * @throws AppError `wrong_password`, `password_*`, `server_busy`
+     * @throws AppError `wrong_password`, `password_*`, `token_revoked`, `server_busy`
      */
     async changePassword(
       { user, session }: { user: User; session: Session },
@@ -80,7 +80,12 @@ export function createAccounts({ store, images, passwords, sessions, registratio
       if (!(await passwords.verify(current, user.passwordHash))) {
         throw new AppError('wrong_password', 'The present password is wrong. Nothing was changed.');
       }
-      await store.setPassword(user.id, await passwords.hash(next), session.id);
+      if (!(await store.setPassword(session, user.passwordHash, await passwords.hash(next)))) {
+        throw new AppError(
+          'token_revoked',
+          'This session has ended, or the password was changed elsewhere. Log in again.',
+        );
+      }
     },
 
     /**

@@ -95,7 +95,19 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
       expect(await store.endSession('s1')).toBe(false);
       expect(await store.rotate('s1', 0, 1)).toBeNull();
       expect(await (await reopen()).findSession('s1')).toBeNull();
-      expect(await store.createSession(newSession('s3', 'nobody'))).toBe(false);
+      expect(await store.createSession(newSession('s3', 'nobody'), '$2b$04$hash')).toBe(false);
+    });
+
+    test('changes a password only for a session that lives, and only from the hash that was compared with', async () => {
+      const { store } = await withAda();
+      const session = newSession('s1', 'id-of-ada');
+      expect(await store.setPassword(session, 'another hash', 'new')).toBe(false);
+      expect(await store.setPassword(newSession('ended', 'id-of-ada'), '$2b$04$hash', 'new')).toBe(false);
+      const both = ['new', 'newer'].map((hash) => store.setPassword(session, '$2b$04$hash', hash));
+      expect(await Promise.all(both)).toEqual([true, false]);
+      expect((await store.findUser('id-of-ada'))?.passwordHash).toBe('new');
+      expect(await store.createSession(newSession('late', 'id-of-ada'), '$2b$04$hash')).toBe(false);
+      expect(await store.createSession(newSession('right', 'id-of-ada'), 'new')).toBe(true);
     });
 
     test('remembers a revoked access token until it may be forgotten', async () => {
@@ -111,8 +123,8 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
 
     test('sweeps sessions that are idle or old, and no others', async () => {
       const { store } = await withAda();
-      await store.createSession({ ...newSession('idle', 'id-of-ada'), lastUsedAt: 100 });
-      await store.createSession({ ...newSession('old', 'id-of-ada'), createdAt: 10 });
+      await store.createSession({ ...newSession('idle', 'id-of-ada'), lastUsedAt: 100 }, '$2b$04$hash');
+      await store.createSession({ ...newSession('old', 'id-of-ada'), createdAt: 10 }, '$2b$04$hash');
       await store.sweep(1000, 101, 11);
       const left = ['s1', 'idle', 'old'].map(async (id) => (await store.findSession(id)) !== null);
       expect(await Promise.all(left)).toEqual([true, false, false]);

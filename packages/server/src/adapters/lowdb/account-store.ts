@@ -94,11 +94,11 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       return Promise.resolve(Object.values(data.users).toSorted((a, b) => a.createdAt - b.createdAt));
     },
 
-    async setPassword(userId, passwordHash, keepSessionId) {
+    async setPassword(session, expectedHash, passwordHash) {
+      const { id, userId } = session;
       const user = data.users[userId];
-      if (user === undefined) return false;
-      const others = sessionsOf(userId).filter((session) => session.id !== keepSessionId);
-      const ended = removeSessions(others);
+      if (user?.passwordHash !== expectedHash || data.sessions[id]?.userId !== userId) return false;
+      const ended = removeSessions(sessionsOf(userId).filter((other) => other.id !== id));
       await commit(all([...ended, set(data.users, userId, { ...user, passwordHash })]));
       return true;
     },
@@ -126,8 +126,8 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       await commit(set(data.removals, userId, undefined));
     },
 
-    async createSession(session) {
-      if (data.users[session.userId] === undefined) return false;
+    async createSession(session, expectedHash) {
+      if (data.users[session.userId]?.passwordHash !== expectedHash) return false;
       await commit(set(data.sessions, session.id, session));
       return true;
     },
