@@ -4,7 +4,7 @@ import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
 import { lockDataFolder } from './adapters/filesystem/data-folder.ts';
 import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
-import { openSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
+import { openSecretFile, rereadSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
 import { openLowdbAccountStore } from './adapters/lowdb/account-store.ts';
 import { createMemoryUploadLimiter } from './adapters/memory/upload-limiter.ts';
 import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
@@ -130,7 +130,10 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const stopSweeping = repeat(SWEEP_INTERVAL, logger, sessions.sweep);
     const stopExpiring = repeat(EXPIRY_INTERVAL, logger, images.sweepExpired);
     const stopRereading = repeat(SECRET_INTERVAL, logger, async () => {
-      if (config.secrets === null) await keyRing.replace(await openSecretFile(config.secretFile, now()));
+      if (config.secrets !== null) return;
+      const secrets = await rereadSecretFile(config.secretFile, now());
+      // Missing for an instant (a restore, a volume that comes back): what is known stays good.
+      if (secrets !== null) await keyRing.replace(secrets);
     });
 
     return {

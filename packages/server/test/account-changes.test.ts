@@ -1,6 +1,6 @@
 import type { SessionsResponse, UsersResponse } from '@imgup/shared';
 import { join } from 'node:path';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { rotateSecretFile } from '@imgup/server';
 import { describe, expect, test, vi } from 'vitest';
 import { makePicture } from './pictures.ts';
@@ -202,6 +202,18 @@ describe('a rotated secret', () => {
     const later = await openApp({ data: before.data });
     expect(await refusal(await me(later, old.access_token))).toBe('401 token_invalid');
     expect((await me(later, next.access_token)).status).toBe(200);
+  });
+
+  test('whose file is missing for a while is not replaced by a new one, and ends no session', async () => {
+    const app = await openApp();
+    const { access_token } = await app.register('ada');
+    const path = join(app.data, 'secret');
+    const text = await readFile(path, 'utf8');
+    await rm(path);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(await readFile(path, 'utf8').catch(() => null)).toBeNull();
+    await writeFile(path, text);
+    expect((await me(app, access_token)).status).toBe(200);
   });
 
   test('is taken by a running server', async () => {

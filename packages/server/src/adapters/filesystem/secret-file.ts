@@ -47,6 +47,12 @@ export async function sweepSecretDrafts(path: string): Promise<void> {
   }
 }
 
+/** The secrets of a server that runs already; null where there is no file just now, which makes no new one. */
+export async function rereadSecretFile(path: string, now: number): Promise<Secrets | null> {
+  const found = await readSecretFile(path);
+  return found === null ? null : stillGood(found, now);
+}
+
 /**
  * Puts a new secret before the present ones. Tokens made with those stay good for as long as they would have been.
  *
