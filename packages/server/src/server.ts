@@ -11,6 +11,10 @@ import { problemBody, problemResponse } from './problem-response.ts';
 /** How long requests under way may go on when the server stops. */
 const STOP_GRACE = 10_000;
 
+/** How long a client may send on after an early answer; and one that was told that it is too slow. */
+const LINGER = 5000;
+const LINGER_SLOW = 500;
+
 /** In milliseconds. Bodies have a minimum rate of their own, so this bounds the largest at the slowest. */
 const TIMEOUTS = {
   headersTimeout: 15_000,
@@ -37,6 +41,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const app = await createApp(options);
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
+    // It would cut off a client that goes on sending after half a second or 64 MB: see `linger`.
+    autoCleanupIncoming: false,
     // Reached only for what is no request for the app at all: a malformed Host or target.
     errorHandler: () => problemResponse('invalid_request', 'The request line or the Host header is malformed.'),
   });
@@ -46,6 +52,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     unused.delete(request.socket);
     // HTTP/1.0 has no Host, and simple health checks speak it.
     if (request.httpVersion === '1.0') request.headers.host ??= 'localhost';
+    response.once('finish', () => {
+      if (!request.complete) linger(request, response);
+    });
     void listener(request, response);
   };
   // A missing Host is the listener's to refuse: node's own answer to it has no body.
@@ -81,6 +90,24 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       await app.close();
     },
   };
+}
+
+/**
+ * Lets a client that was answered early send on for a while, unread: if the connection were closed at once, the rest
+ * of its body would meet a reset, and it would lose the answer (RFC 9112, section 9.6).
+ */
+function linger(request: IncomingMessage, response: ServerResponse): void {
+  const { socket } = request;
+  const timer = setTimeout(() => socket.destroy(), response.statusCode === 408 ? LINGER_SLOW : LINGER);
+  const stop = () => {
+    clearTimeout(timer);
+  };
+  socket.once('close', stop);
+  // Whatever goes wrong with what nobody reads is no news.
+  request
+    .on('error', () => undefined)
+    .once('end', stop)
+    .resume();
 }
 
 async function stop(server: Server, unused: Iterable<Socket>): Promise<void> {

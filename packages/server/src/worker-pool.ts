@@ -1,3 +1,5 @@
+import { closeSync, openSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { Tinypool } from 'tinypool';
 
 interface WorkerPoolOptions {
@@ -48,6 +50,8 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting }: WorkerP
       const job = new AbortController();
       underWay.add(job);
       try {
+        // Nothing may come between this and the call, which starts a worker in the same turn.
+        if (runtime === 'child_process' && pool.threads.length < workers) refuseWithoutDescriptors();
         return await pool.run(task, { name, signal: job.signal });
       } catch (error) {
         if (job.signal.aborted || hasNotStarted(error)) throw new WorkerFailure('worker_unavailable', { cause: error });
@@ -63,8 +67,27 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting }: WorkerP
   };
 }
 
+/** What the pipes of a new process take, and a few more. */
+const DESCRIPTORS = 16;
+
+/**
+ * A process that cannot be started for want of descriptors is an error event that tinypool leaves to nobody, and that
+ * would end the server.
+ *
+ * @throws the system's error, EMFILE
+ */
+function refuseWithoutDescriptors(): void {
+  const held: number[] = [];
+  try {
+    while (held.length < DESCRIPTORS) held.push(openSync(devNull, 'r'));
+  } finally {
+    for (const descriptor of held) closeSync(descriptor);
+  }
+}
+
 function hasNotStarted(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_WORKER_');
+  if (!(error instanceof Error && 'code' in error)) return false;
+  return ['EMFILE', 'ENFILE'].includes(String(error.code)) || String(error.code).startsWith('ERR_WORKER_');
 }
 
 function hasDied(error: unknown): boolean {

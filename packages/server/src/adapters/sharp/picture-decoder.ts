@@ -117,8 +117,13 @@ function megapixels(pixels: number): string {
 }
 
 function storageFault(reason: string): AppError {
+  const cause = new Error(reason);
+  if (/no space left|quota/i.test(reason)) {
+    const detail = 'The server has no room left. Tell its owner, and try again later.';
+    return new AppError('storage_full', detail, { cause });
+  }
   const detail = 'The server cannot use its storage at the moment. Try again later.';
-  return new AppError('storage_unavailable', detail, { headers: { 'Retry-After': '30' }, cause: new Error(reason) });
+  return new AppError('storage_unavailable', detail, { headers: { 'Retry-After': '30' }, cause });
 }
 
 /** libvips' first line, without paths of this server. */
