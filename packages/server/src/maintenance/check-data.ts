@@ -38,14 +38,17 @@ export interface CheckResult {
 
 type Totals = Pick<CheckResult, 'pictures' | 'bytes' | 'users'>;
 
+/** A picture may be met twice at work, once while it is stored and once while it is removed, but not three times. */
+const LOOKS = 3;
+
 /** What has been mended is looked at again, and may show what it had hidden. */
 const MOST_ROUNDS = 4;
 
 /**
  * Reads everything in a data folder, and compares each picture with its record.
  *
- * Without `repair` it changes nothing and may run beside a server: what is amiss then counts only if it still is when
- * looked at again, since an upload or a removal under way looks the same. With `repair`, what may be somebody's bytes
+ * Without `repair` it changes nothing and may run beside a server: what is amiss then counts only if it still is the next
+ * two times, since an upload or a removal under way looks the same. With `repair`, what may be somebody's bytes
  * is never deleted, but moved to `lost+found` in the data folder.
  *
  * @throws StartError `data_in_use`: a repair, while a server runs
@@ -56,13 +59,16 @@ export async function checkData(data: string, options: CheckOptions = {}): Promi
   await requireData(data);
   if (!repair) {
     const eye = createEye(data, createMender(data, now), { alone: false, now });
-    const first = await eye.look();
-    if (first.flaws.length > 0) await delay(lookAgainAfter);
-    const second = first.flaws.length > 0 ? await eye.look() : first;
-    const seen = new Set(first.flaws.map(keyOf));
-    const findings = second.flaws.filter((flaw) => seen.has(keyOf(flaw)));
+    let state = await eye.look();
+    let findings = state.flaws;
+    for (let looks = 1; looks < LOOKS && findings.length > 0; looks += 1) {
+      await delay(lookAgainAfter);
+      state = await eye.look();
+      const still = new Set(state.flaws.map(keyOf));
+      findings = findings.filter((flaw) => still.has(keyOf(flaw)));
+    }
     return {
-      ...second.totals,
+      ...state.totals,
       findings: findings.map(({ kind, path }) => ({ kind, path, mended: false })),
       lostAndFound: null,
     };
