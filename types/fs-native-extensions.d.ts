@@ -5,5 +5,8 @@ declare module 'fs-native-extensions' {
    */
   export function tryLock(fd: number, offset?: number, length?: number, options?: { shared?: boolean }): boolean;
 
+  /** Waits, in another thread, until the lock is there. */
+  export function waitForLock(fd: number, offset?: number, length?: number): Promise<void>;
+
   export function unlock(fd: number, offset?: number, length?: number): void;
 }

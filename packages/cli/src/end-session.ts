@@ -1,8 +1,7 @@
 import type { Client } from './api/client.ts';
 import { chooseStored, connect } from './api/connect.ts';
-import type { SessionRecord } from './api/session-record.ts';
 import type { SessionStore } from './api/session-store.ts';
-import { createStoredSession, isTokenRefusal, notLoggedIn } from './api/session.ts';
+import { createStoredSession, notLoggedIn } from './api/session.ts';
 import type { Context } from './context.ts';
 import { CliError, explain, usageError } from './errors.ts';
 import type { GlobalOptions } from './program.ts';
@@ -36,7 +35,8 @@ export async function endSession(
       throw othersGoOn ?? notLoggedIn(origin);
     }
     try {
-      await tellServer(client, record);
+      // Which ends its access tokens too.
+      await client.logoutRefresh(record.refresh_token);
       return null;
     } catch (error) {
       return explain(error);
@@ -64,14 +64,6 @@ async function endAll(client: Client, store: SessionStore, { now }: Context): Pr
   } catch (error) {
     return explain(error);
   }
-}
-
-async function tellServer(client: Client, { access_token, refresh_token }: SessionRecord): Promise<void> {
-  await client.logoutAccess(access_token).catch((error: unknown) => {
-    // A token that the server no longer takes needs no revoking.
-    if (!isTokenRefusal(error)) throw error;
-  });
-  await client.logoutRefresh(refresh_token);
 }
 
 function onlyHere(but: string, failure: CliError): CliError {

@@ -278,7 +278,7 @@ describe('logout', () => {
     await world.register('ada');
     const before = await world.record();
     expect(await world.imgup(['logout'])).toEqual({ code: 0, stdout: '', stderr: `Logged out at ${SERVER} as ada.\n` });
-    expect(world.asked()).toEqual(['POST /api/logout/access', 'POST /api/logout/refresh']);
+    expect(world.asked()).toEqual(['POST /api/logout/refresh']);
     expect(await world.record()).toBeNull();
     expect(await config(world)).toEqual({ accounts: {} });
     expect(await world.imgup(['whoami'], { env: { IMGUP_TOKEN: before?.access_token } })).toMatchObject({ code: 4 });
@@ -297,7 +297,7 @@ describe('logout', () => {
     world.clock.server += 3_600_000;
     world.clock.local += 3_600_000;
     expect(await world.imgup(['logout'])).toMatchObject({ code: 0 });
-    expect(world.asked()).toEqual(['POST /api/logout/access', 'POST /api/logout/refresh']);
+    expect(world.asked()).toEqual(['POST /api/logout/refresh']);
   });
 
   test('forgets the session here even where the server cannot be told, and says so', async () => {

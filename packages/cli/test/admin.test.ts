@@ -171,7 +171,7 @@ describe('admin rotate-secret', () => {
     expect(await place.admin('rotate-secret')).toEqual({
       code: 0,
       stdout: '',
-      stderr: `${secret} holds a new secret; a running server takes it within 2 s, and everyone stays logged in.\n`,
+      stderr: `${secret} holds a new secret; a server that runs with this file takes it within 2 s, and everyone stays logged in.\n`,
     });
     expect(await readFile(secret, 'utf8')).toContain(before.trim());
     await new Promise((resolve) => setTimeout(resolve, 3 * SECOND));

@@ -152,6 +152,7 @@ describe('a proxy', () => {
   });
 
   test('is never used for this machine', () => {
+    expect(proxyFor('http://img.localhost', all)).not.toBeNull();
     for (const host of ['127.0.0.1', '127.8.8.8', 'localhost', '[::1]']) {
       expect(proxyFor(`http://${host}:4747`, all)).toBeNull();
     }

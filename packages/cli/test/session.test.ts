@@ -81,13 +81,39 @@ describe('before a call', () => {
     expect(names).toHaveLength(1);
     await withLock(join(locks, names[0] ?? ''), { timeoutMs: 1_000 }, async () => {
       const start = performance.now();
-      // Every look at the clock is ten seconds after the one before.
+      // Every look at the clock is nine seconds after the one before.
       let looks = 0;
-      const clock = vi.spyOn(performance, 'now').mockImplementation(() => start + 10_000 * looks++);
+      const clock = vi.spyOn(performance, 'now').mockImplementation(() => start + 9_000 * looks++);
       onTestFinished(() => clock.mockRestore());
       expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
     });
     expect(world.asked()).toEqual(['POST /api/token/refresh', 'GET /api/me']);
+  });
+
+  test('a token that was read before the process was stopped for a while is read again before it is sent', async () => {
+    const world = await openWorld();
+    await world.register();
+    pass(world, 9 * MINUTE + 1_000);
+    const before = await world.record();
+    const read = world.credentials.getPassword.bind(world.credentials);
+    let reads = 0;
+    let now = 0;
+    let step = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += step));
+    onTestFinished(() => clock.mockRestore());
+    vi.spyOn(world.credentials, 'getPassword').mockImplementation(async (...of) => {
+      const found = await read(...of);
+      reads += 1;
+      if (reads !== 2) return found;
+      // Another process steps over this one, which goes on after that with what it has read.
+      step = 9_000;
+      await world.imgup(['whoami']);
+      step = 0;
+      return found;
+    });
+    expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+    const sent = world.requests.filter(isRefresh).map(({ body }) => body);
+    expect(sent).toEqual([JSON.stringify({ refresh_token: before?.refresh_token })]);
   });
 
   test('what another process has stored meanwhile is adopted', async () => {

@@ -145,11 +145,18 @@ function parseLimit(text: string): { count: number; windowMs: number } | null {
 function parseNetworks(text: string): Network[] | null {
   const networks: Network[] = [];
   for (const part of text === '' ? [] : text.split(',').map((each) => each.trim())) {
-    if (ipaddr.isValidCIDR(part)) networks.push(ipaddr.parseCIDR(part));
-    else if (ipaddr.isValid(part)) networks.push([ipaddr.parse(part), ipaddr.parse(part).kind() === 'ipv4' ? 32 : 128]);
+    if (ipaddr.isValidCIDR(part)) networks.push(unmapped(ipaddr.parseCIDR(part)));
+    else if (ipaddr.isValid(part))
+      networks.push([ipaddr.process(part), ipaddr.process(part).kind() === 'ipv4' ? 32 : 128]);
     else return null;
   }
   return networks;
+}
+
+/** A network of IPv4 addresses that are mapped into IPv6 is one of IPv4. */
+function unmapped([address, bits]: Network): Network {
+  const isMapped = address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && bits >= 96;
+  return isMapped ? [address.toIPv4Address(), bits - 96] : [address, bits];
 }
 
 /** Pixels, with M for a million. */

@@ -216,6 +216,30 @@ describe('a rotated secret', () => {
     expect((await me(app, access_token)).status).toBe(200);
   });
 
+  test('ten times at once keeps every secret that there was for an instant', async () => {
+    const app = await openApp();
+    await app.close();
+    const path = join(app.data, 'secret');
+    const first = (await readFile(path, 'utf8')).trim();
+    await Promise.all(Array.from({ length: 10 }, () => rotateSecretFile(path, { now: 0, forgetOld: false })));
+    const lines = (await readFile(path, 'utf8')).trim().split('\n');
+    expect(lines).toHaveLength(11);
+    expect(lines.at(-1)).toContain(first);
+  });
+
+  test.each([
+    ['whose second secret has no time', (current: string) => `${current}\n${'a'.repeat(64)}\n`],
+    ['whose current secret has a time', (current: string) => `${current} 2026-01-01T00:00:00.000Z\n`],
+  ])('file %s is damaged, and left as it is', async (_what, edit) => {
+    const { data, close } = await openApp();
+    await close();
+    const path = join(data, 'secret');
+    const text = edit((await readFile(path, 'utf8')).trim());
+    await writeFile(path, text);
+    await expect(openApp({ data })).rejects.toMatchObject({ code: 'data_unreadable' });
+    expect(await readFile(path, 'utf8')).toBe(text);
+  });
+
   test('is taken by a running server', async () => {
     const app = await openApp();
     const { access_token } = await app.register('ada');

@@ -110,6 +110,14 @@ describe('registration', () => {
     expect(answer.status).toBe(200);
   });
 
+  test('of two first users at once where it is closed admits one', async () => {
+    const app = await openApp({ registration: 'closed' });
+    const answers = await Promise.all(
+      ['ada', 'bob'].map((username) => app.post('/api/register', { username, password: PASSWORD })),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 403]);
+  });
+
   test('is refused where it is closed, except for the first user', async () => {
     const app = await openApp({ registration: 'closed' });
     await app.register('owner');

@@ -92,6 +92,15 @@ describe('X-Forwarded-For', () => {
     expect(await login('ada', '203.0.113.8, 10.1.2.3')).toBe(401);
   });
 
+  test('may come with ports and brackets, and a network of mapped IPv4 addresses is one of IPv4', async () => {
+    const { login } = await start({ ...BEHIND_PROXY, 'trust-proxy': '::ffff:127.0.0.0/104, ::ffff:10.9.9.9' });
+    for (const at of [(port: number) => `203.0.113.9:${port}, 10.9.9.9`, (port: number) => `[2001:db8::9]:${port}`]) {
+      expect(await times(4, (index) => login('ada', at(40_000 + index)))).toEqual([401, 401, 401, 429]);
+    }
+    expect(await login('ada', '203.0.113.9')).toBe(429);
+    expect(await login('ada', '203.0.113.8:1')).toBe(401);
+  });
+
   test.each(['nonsense', '', 'nonsense, 127.0.0.1', '203.0.113.9, nonsense'])(
     'that is %j leaves the proxy as the client',
     async (header) => {

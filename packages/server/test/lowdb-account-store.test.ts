@@ -37,7 +37,7 @@ describe('db.json', () => {
     expect(await store.findUserByName('bob')).toBeNull();
     expect((await store.findSession('s1'))?.session.counter).toBe(0);
     await rm(`${path}.next`, { recursive: true });
-    expect((await bob())?.username).toBe('bob');
+    expect(await bob()).toMatchObject({ username: 'bob' });
     const again = await openLowdbAccountStore(path);
     expect((await again.listUsers()).map((user) => user.username)).toEqual(['ada', 'bob']);
   });

@@ -29,7 +29,6 @@ export interface Client {
   register(account: NewSession): Promise<Received<LoginResponse>>;
   login(account: NewSession): Promise<Received<LoginResponse>>;
   refresh(refreshToken: string, signal?: AbortSignal): Promise<Received<TokensResponse>>;
-  logoutAccess(accessToken: string): Promise<void>;
   logoutRefresh(refreshToken: string): Promise<void>;
   me(accessToken: string): Promise<MeResponse>;
   sessions(accessToken: string): Promise<SessionsResponse>;
@@ -132,9 +131,6 @@ export function createClient({
     },
     async refresh(refreshToken, only) {
       return received(tokensResponse, await postJson(paths.refresh, { refresh_token: refreshToken }, { signal: only }));
-    },
-    async logoutAccess(accessToken) {
-      done(await call('POST', paths.logoutAccess, { headers: bearer(accessToken) }));
     },
     async logoutRefresh(refreshToken) {
       done(await postJson(paths.logoutRefresh, { refresh_token: refreshToken }));

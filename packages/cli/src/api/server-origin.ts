@@ -32,12 +32,7 @@ export function requirePrivateWay(origin: string, insecureHttp: boolean): void {
   );
 }
 
-/** Whether a host, as `URL.hostname` writes it, is this machine. */
+/** Whether a host, as `URL.hostname` writes it, is this machine. Not `*.localhost`: some resolvers ask the network for it. */
 export function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127(\.\d+){3}$/.test(hostname)
-  );
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
 }

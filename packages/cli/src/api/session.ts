@@ -9,6 +9,12 @@ const REFRESH_BEFORE_MS = 60_000;
 /** The bound of a refresh, under which the time that others wait for the lock is safe. */
 const REFRESH_TIMEOUT_MS = 20_000;
 
+/**
+ * A token that was read longer ago than this is read again before it is sent. A process that was stopped in between is
+ * stepped over by others, which replace the token; sent after that, it would look stolen, and end the session.
+ */
+const READ_GOOD_FOR_MS = 10_000;
+
 /** The right to act as a user. */
 export interface Session {
   /** Whose it is, where that is known before asking the server. */
@@ -46,9 +52,17 @@ export function createStoredSession({
     return isFresh(record) ? record : replacementFor(record);
   }
 
+  async function readNow(): Promise<SessionRecord | null> {
+    for (;;) {
+      const startedAt = performance.now();
+      const record = await store.read();
+      if (performance.now() - startedAt < READ_GOOD_FOR_MS) return record;
+    }
+  }
+
   function replacementFor(used: SessionRecord): Promise<SessionRecord> {
     return store.exclusively(async () => {
-      const current = await store.read();
+      const current = await readNow();
       if (current === null) throw notLoggedIn(store.origin);
       // Another process was faster: what it has stored is as good as what a refresh would bring.
       if (current.access_token !== used.access_token && isFresh(current)) return current;
@@ -139,6 +153,6 @@ const TOKEN_REFUSALS = {
   token_revoked: 'it has been revoked',
 } as const;
 
-export function isTokenRefusal(error: unknown): error is ApiError & { code: keyof typeof TOKEN_REFUSALS } {
+function isTokenRefusal(error: unknown): error is ApiError & { code: keyof typeof TOKEN_REFUSALS } {
   return error instanceof ApiError && Object.hasOwn(TOKEN_REFUSALS, error.code);
 }

@@ -21,7 +21,7 @@ export async function adminRotateSecret(options: AdminRotateSecretOptions, conte
   });
   if (options.json === true) return io.printJson({ secret_file: secretFile, forgot_old: forgetOld });
   const sessions = forgetOld ? 'everyone has to log in again' : 'everyone stays logged in';
-  io.note(`${secretFile} holds a new secret; a running server takes it within 2 s, and ${sessions}.`);
+  io.note(`${secretFile} holds a new secret; a server that runs with this file takes it within 2 s, and ${sessions}.`);
 }
 
 function givenFromOutside(): CliError {

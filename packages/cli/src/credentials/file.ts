@@ -30,17 +30,24 @@ export function createFileStore({ directory }: { directory: string }): Credentia
     translate(path, 'write-refused', async () => {
       await privateFolder(directory, { create: true });
       return withLock(join(directory, 'credentials.lock'), { timeoutMs: LOCK_TIMEOUT_MS }, async () => {
-        const before = await read(path);
-        const { records, result } = edit(before);
-        // One record a line, so that a person can see what is there and remove one.
-        const lines = records.map((record) => `  ${JSON.stringify(record)}`).join(',\n');
-        if (records !== before) await replaceFile(path, `{"version":1,"records":[\n${lines}\n]}\n`);
-        return result;
+        for (;;) {
+          const text = await readPrivate(path);
+          const before = parse(path, text);
+          const { records, result } = edit(before);
+          if (records === before) return result;
+          // One record a line, so that a person can see what is there and remove one.
+          const lines = records.map((record) => `  ${JSON.stringify(record)}`).join(',\n');
+          // A process that was stopped is stepped over by others, and must not write back what was there before them.
+          const unchanged = async () => (await readPrivate(path)) === text;
+          if (await replaceFile(path, `{"version":1,"records":[\n${lines}\n]}\n`, { onlyIf: unchanged })) return result;
+        }
       });
     });
 
   const records = (): Promise<StoredRecord[]> =>
-    translate(path, 'unavailable', async () => ((await privateFolder(directory, { create: false })) ? read(path) : []));
+    translate(path, 'unavailable', async () =>
+      (await privateFolder(directory, { create: false })) ? parse(path, await readPrivate(path)) : [],
+    );
 
   return {
     kind: 'file',
@@ -76,10 +83,9 @@ const isFor =
   (record: StoredRecord): boolean =>
     record.service === service && record.account === account;
 
-async function read(path: string): Promise<StoredRecord[]> {
-  const text = await readPrivate(path);
+function parse(path: string, text: string | null): StoredRecord[] {
   if (text === null) return [];
-  const records = parse(text);
+  const records = parseRecords(text);
   if (records) return records;
   throw new CredentialStoreError(
     'damaged',
@@ -115,7 +121,7 @@ async function readPrivate(path: string): Promise<string | null> {
   }
 }
 
-function parse(text: string): StoredRecord[] | null {
+function parseRecords(text: string): StoredRecord[] | null {
   try {
     const content: unknown = JSON.parse(text);
     if (!isObject(content) || content['version'] !== 1 || !Array.isArray(content['records'])) return null;

@@ -10,8 +10,14 @@ const ABANDONED_MS = 60_000;
  * Replaces the file whole, mode 0600: when this resolves, the text survives a power cut, and at no time was there less
  * than the old text or the new. Written here since write-file-atomic leaves out the folder's fsync (without which the
  * rename may be lost), and renames what a full disk has cut short.
+ *
+ * @param options.onlyIf asked at the last instant; false, and nothing changed, where it says no
  */
-export async function replaceFile(path: string, text: string): Promise<void> {
+export async function replaceFile(
+  path: string,
+  text: string,
+  { onlyIf = () => Promise.resolve(true) }: { onlyIf?: () => Promise<boolean> } = {},
+): Promise<boolean> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   const file = await open(temporary, 'wx', 0o600);
   try {
@@ -26,6 +32,10 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     await file.writeFile(text);
     await file.sync();
     await file.close();
+    if (!(await onlyIf())) {
+      await unlink(temporary);
+      return false;
+    }
     await rename(temporary, path);
   } catch (error) {
     await file.close().catch(() => {});
@@ -34,6 +44,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
   }
   await syncFolder(dirname(path));
   await sweep(path);
+  return true;
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -14,10 +14,21 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createFileStore } from '../../src/credentials/file.ts';
 import { credentialStoreContract } from '../contracts/credential-store.ts';
 import { compileProgram } from './run-program.ts';
+
+const before = vi.hoisted(() => ({ writing: () => Promise.resolve() }));
+vi.mock(import('../../src/credentials/replace-file.ts'), async (original) => {
+  const { replaceFile } = await original();
+  return {
+    replaceFile: async (...args) => {
+      await before.writing();
+      return replaceFile(...args);
+    },
+  };
+});
 
 let home: string;
 let directory: string;
@@ -189,6 +200,22 @@ describe('file store between processes', { timeout: 60_000 }, () => {
     expect(found.toSorted((a, b) => a.account.localeCompare(b.account))).toEqual(
       names.map((account) => ({ account, password: 'secret 4' })),
     );
+  });
+
+  it('a process that was stopped, and stepped over, does not write back what was there before', async () => {
+    const store = createFileStore({ directory });
+    await store.setPassword('imgup', 'ada', 'old');
+    const records = [{ service: 'imgup', account: 'ada', password: 'new' }];
+    before.writing = async () => {
+      before.writing = () => Promise.resolve();
+      await writeFile(path, JSON.stringify({ version: 1, records }));
+    };
+    await store.setPassword('imgup', 'bob', 'secret');
+    expect(await store.findCredentials('imgup')).toEqual([
+      { account: 'ada', password: 'new' },
+      { account: 'bob', password: 'secret' },
+    ]);
+    expect(await readdir(directory)).toEqual(['credentials.json', 'credentials.lock']);
   });
 
   it('a process killed in the middle of writing leaves a whole file, and what it had stored', async () => {

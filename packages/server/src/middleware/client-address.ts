@@ -22,7 +22,7 @@ export function clientAddress(c: Context<AppEnv>, trusted: Network[]): string | 
   let client = parse(peer);
   if (client === null) return null;
   while (forwarded.length > 0 && isTrusted(client, trusted)) {
-    const next = parse(forwarded.pop()?.trim());
+    const next = parse(withoutPort(forwarded.pop()));
     if (next === null) break;
     client = next;
   }
@@ -39,6 +39,12 @@ export function isBehindTrustedProxy(c: Context<AppEnv>, trusted: Network[]): bo
 
 function isTrusted(address: ipaddr.IPv4 | ipaddr.IPv6, trusted: Network[]): boolean {
   return trusted.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits));
+}
+
+/** Some proxies write `203.0.113.9:1234`, and `[2001:db8::9]:1234`. */
+function withoutPort(entry = ''): string {
+  const [, bracketed, ipv4] = /^(?:\[(.+)\]|(\d+(?:\.\d+){3}))(?::\d+)?$/.exec(entry.trim()) ?? [];
+  return bracketed ?? ipv4 ?? entry.trim();
 }
 
 /** An IPv4 address that came mapped into IPv6 is the same client as without. */

@@ -37,9 +37,13 @@ export interface Authorization {
 export interface AccountStore {
   /**
    * Adds a user and their first session. The first user ever becomes the administrator.
-   * Resolves to the user, or null where the name is taken.
+   * Resolves to the user; or, with nothing changed, to why not: `not_first` where only the first user may be added.
    */
-  createUser(user: Omit<User, 'role'>, session: Session): Promise<User | null>;
+  createUser(
+    user: Omit<User, 'role'>,
+    session: Session,
+    options?: { onlyFirst: boolean },
+  ): Promise<User | 'username_taken' | 'not_first'>;
 
   findUserByName(username: string): Promise<User | null>;
 

@@ -37,9 +37,8 @@ export function createAccounts({ store, images, passwords, sessions, registratio
      * @throws AppError `registration_closed`, `username_invalid`, `username_taken`, `password_*`, `server_busy`
      */
     async register({ username, password, device }: Credentials): Promise<LoggedIn> {
-      if (registration === 'closed' && (await store.listUsers()).length > 0) {
-        throw new AppError('registration_closed', 'This server takes no registrations. Ask its owner for an account.');
-      }
+      const onlyFirst = registration === 'closed';
+      if (onlyFirst && (await store.listUsers()).length > 0) throw registrationClosed();
       if (!USERNAME_PATTERN.test(username)) {
         const detail = `A name has ${USERNAME_MIN} to ${USERNAME_MAX} letters (a to z), digits, "_", "-" or "."; choose another one.`;
         throw new AppError('username_invalid', detail);
@@ -50,8 +49,9 @@ export function createAccounts({ store, images, passwords, sessions, registratio
       const passwordHash = await passwords.hash(password);
       const id = randomBytes(8).toString('hex');
       const session = sessions.draft(id, device);
-      const user = await store.createUser({ id, username, passwordHash, createdAt: now() }, session);
-      if (user === null) throw usernameTaken(username);
+      const user = await store.createUser({ id, username, passwordHash, createdAt: now() }, session, { onlyFirst });
+      if (user === 'not_first') throw registrationClosed();
+      if (user === 'username_taken') throw usernameTaken(username);
       return { user, tokens: await sessions.issueTokens(session) };
     },
 
@@ -118,6 +118,10 @@ export function createAccounts({ store, images, passwords, sessions, registratio
       return store.listUsers();
     },
   };
+}
+
+function registrationClosed(): AppError {
+  return new AppError('registration_closed', 'This server takes no registrations. Ask its owner for an account.');
 }
 
 function usernameTaken(username: string): AppError {

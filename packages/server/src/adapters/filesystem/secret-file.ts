@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { link, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { waitForLock } from 'fs-native-extensions';
 import { StartError } from '../../errors.ts';
 import { syncFolder } from './sync-folder.ts';
 
@@ -60,14 +61,18 @@ export async function rereadSecretFile(path: string, now: number): Promise<Secre
  * @throws StartError where there is no secret file yet, or it cannot be written
  */
 export async function rotateSecretFile(path: string, { now, forgetOld }: { now: number; forgetOld: boolean }) {
-  const found = await readSecretFile(path);
-  if (found === null) {
-    throw new StartError('data_unreadable', `There is no ${path}: name the server's data folder with --data.`);
+  await requireSecretFile(path);
+  // Two at once would each keep only what was there before both. The lock file stays: to delete it lets two in.
+  const lock = await open(`${path}.lock`, 'a', 0o600);
+  try {
+    await waitForLock(lock.fd);
+    const older = (await requireSecretFile(path))
+      .map(({ secret, retiredAt }) => ({ secret, retiredAt: retiredAt ?? now }))
+      .filter(({ retiredAt }) => !forgetOld && retiredAt + RETIRED_LIFETIME > now);
+    await writeSecretFile(path, [{ secret: randomBytes(SECRET_BYTES), retiredAt: null }, ...older], rename);
+  } finally {
+    await lock.close();
   }
-  const older = found
-    .map(({ secret, retiredAt }) => ({ secret, retiredAt: retiredAt ?? now }))
-    .filter(({ retiredAt }) => !forgetOld && retiredAt + RETIRED_LIFETIME > now);
-  await writeSecretFile(path, [{ secret: randomBytes(SECRET_BYTES), retiredAt: null }, ...older], rename);
 }
 
 /**
@@ -96,6 +101,12 @@ function stillGood(stored: StoredSecret[], now: number): Secrets {
   ];
 }
 
+async function requireSecretFile(path: string): Promise<StoredSecret[]> {
+  const found = await readSecretFile(path);
+  if (found !== null) return found;
+  throw new StartError('data_unreadable', `There is no ${path}: name the server's data folder with --data.`);
+}
+
 async function readSecretFile(path: string): Promise<StoredSecret[] | null> {
   let text: string;
   try {
@@ -107,11 +118,13 @@ async function readSecretFile(path: string): Promise<StoredSecret[] | null> {
   return text
     .trim()
     .split('\n')
-    .map((line) => {
+    .map((line, index) => {
       const [hex = '', retired] = line.split(' ');
       const secret = parseHex(hex);
       const retiredAt = retired === undefined ? null : Date.parse(retired);
-      if (secret !== null && !Number.isNaN(retiredAt)) return { secret, retiredAt };
+      const isCurrent = index === 0;
+      if (secret !== null && !Number.isNaN(retiredAt) && isCurrent === (retiredAt === null))
+        return { secret, retiredAt };
       const message = `${path} is damaged and has been left as it is: restore it, or remove it to end every session.`;
       throw new StartError('data_unreadable', message);
     });

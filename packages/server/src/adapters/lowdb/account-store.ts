@@ -68,9 +68,10 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
   }
 
   return {
-    async createUser(candidate, session) {
+    async createUser(candidate, session, { onlyFirst } = { onlyFirst: false }) {
       const key = nameKey(candidate.username);
-      if (idsByName.has(key)) return null;
+      if (onlyFirst && idsByName.size > 0) return 'not_first';
+      if (idsByName.has(key)) return 'username_taken';
       const user: User = { ...candidate, role: idsByName.size === 0 ? 'admin' : 'user' };
       idsByName.set(key, user.id);
       const undoUser = set(data.users, user.id, user);
