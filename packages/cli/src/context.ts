@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { proxyFor } from './api/proxy.ts';
 import type { Transport } from './api/transport.ts';
 import { readConfig, type Config } from './config.ts';
@@ -22,6 +23,8 @@ export interface Context {
   prompt(color: boolean): Promise<Prompt>;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Resolves after so many milliseconds. Throws the signal's reason when it aborts. */
+  wait(ms: number, signal: AbortSignal): Promise<void>;
   /** Aborts when the person presses Ctrl-C, from the first call on. A second Ctrl-C ends the process at once. */
   interrupted(): AbortSignal;
   /** Resolves when the process is asked to end. The next such signal ends it at once. */
@@ -75,6 +78,11 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
       return createPrompt({ stdin: io.stdin, stderr: io.stderr, color });
     },
     now: Date.now,
+    wait: async (ms, signal) => {
+      await delay(ms, undefined, { signal }).catch(() => {
+        throw signal.reason;
+      });
+    },
     interrupted,
     stopRequested: () =>
       new Promise((resolve) => {

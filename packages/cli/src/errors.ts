@@ -16,6 +16,7 @@ import { printable } from './printable.ts';
 export const EXIT = {
   failed: 1,
   usage: 2,
+  partly: 3,
   session: 4,
   refused: 5,
   limit: 6,

@@ -21,9 +21,10 @@ Exit codes:
     0  all done
     1  failed
     2  wrong usage
+    3  some files failed, others were uploaded
     4  not logged in, or the session has ended
     5  the server refused the picture
-    6  the upload limit is reached
+    6  the upload limit is reached, and --no-wait was given
     7  the server cannot be reached
   130  interrupted`;
 

@@ -58,8 +58,8 @@ async function look(path: string): Promise<{ size: number; type: ImageType }> {
   // Asked before it is opened: to open a named pipe would wait for its writer.
   const found = await stat(path);
   if (!found.isFile()) {
-    const what = found.isDirectory() ? 'a folder' : 'not a file';
-    throw new CliError('not_a_file', EXIT.failed, `${path} is ${what}; name a picture.`);
+    const what = found.isDirectory() ? 'a folder; add -r for the pictures in it.' : 'not a file; name a picture.';
+    throw new CliError('not_a_file', EXIT.failed, `${path} is ${what}`);
   }
   if (found.size === 0) throw aboutFile(path, localProblem('image_empty'));
   if (found.size > MAX_BYTES) throw aboutFile(path, localProblem('image_too_large'));

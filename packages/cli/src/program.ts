@@ -10,6 +10,7 @@ import type { UploadOptions } from './commands/upload.ts';
 import type { UsersRmOptions } from './commands/users-rm.ts';
 import type { Context } from './context.ts';
 import type { EndSessionOptions } from './end-session.ts';
+import { FORMAT_NAMES } from './upload/format.ts';
 import { EXIT_CODES, examples, FIRST_STEPS } from './help.ts';
 
 /** The options of every command, before or after its name. */
@@ -112,24 +113,43 @@ export function createProgram(context: Context): Command {
 
   program
     .command('upload')
-    .summary('put a picture on the server')
-    .description('Puts a picture on the server, and prints its link and nothing else.')
-    .argument('<file>', 'the picture')
-    .option('-q, --quiet', 'show no progress, and not what was removed')
+    .summary('put pictures on the server')
+    .description(
+      'Puts pictures on the server, and prints their links and nothing else, in the order asked. What the server has already is not sent again, so the same command finishes what was interrupted.',
+    )
+    .argument('[file...]', 'the pictures; "-" reads one from stdin')
+    .option('-r, --recursive', 'also the pictures in folders, without hidden ones')
+    .option('--include <glob>', 'in folders only what matches; may be repeated', collect)
+    .option('--exclude <glob>', 'in folders not what matches; may be repeated', collect)
+    .option('--files-from <list>', 'also the files that a file names, a line each; "-" for stdin')
+    .option('--from-clipboard', 'also the picture on the clipboard')
+    .option('--name <name>', 'what the picture is called (default: as its file)')
     .option('--keep-metadata', 'publish where, when and with what it was taken, too')
     .option('--expires <time>', 'how long the link lives, 10m to 365d (default: for good)')
+    .option('--no-wait', 'stop where the upload limit is reached, with exit code 6, rather than wait')
+    .option('--delete-after', 'delete each file once the server has confirmed its digest')
+    .option('--format <format>', `${FORMAT_NAMES}, or a template such as '{url} {name}' (default: url)`)
+    .option('--jsonl', 'print a JSON document a line, as soon as each file is done')
+    .option('--copy', 'put the links on the clipboard too')
+    .option('--open', 'open the links in the browser')
+    .option('--qr', 'show each link as a QR code, on stderr')
+    .option('-q, --quiet', 'show no progress, and not what was removed')
+    .option('-v, --verbose', 'say what happens to each file')
     .addHelpText(
       'after',
       examples(
         ['imgup upload photo.jpg', 'prints the link'],
+        ['imgup upload *.png holiday.jpg', 'waits where the upload limit is reached, and goes on'],
+        ['imgup upload -r Pictures --exclude "*draft*"', 'a folder'],
+        ['grim - | imgup upload - --name screen.png --copy', 'a screenshot, its link on the clipboard'],
         ['imgup upload receipt.png --expires 7d', 'gone after a week'],
-        ['imgup upload photo.jpg | xclip', 'only the link goes into the pipe'],
-        ['imgup upload photo.jpg --json', 'everything that is known of the picture'],
+        ['imgup upload *.jpg --format markdown', 'to paste into a text'],
+        ['imgup upload *.jpg --json', 'everything that is known of each picture'],
       ),
     )
-    .action(async (file: string, _options, command: Command) => {
+    .action(async (files: string[], _options, command: Command) => {
       const { upload } = await import('./commands/upload.ts');
-      await upload(file, optionsOf<UploadOptions>(command), context);
+      await upload(files, optionsOf<UploadOptions>(command), context);
     });
 
   program
@@ -234,6 +254,11 @@ export function createProgram(context: Context): Command {
 
   addAdminCommands(program, context, optionsOf);
   return program;
+}
+
+/** The values of an option that may be repeated. */
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 function withAccountOptions(command: Command): Command {

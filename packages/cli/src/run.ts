@@ -22,10 +22,13 @@ export async function run(args: string[], context: Context): Promise<number> {
   } catch (error) {
     const failure = error instanceof CommanderError ? wrongUsage(error, program, args) : explain(error);
     const { json, debug } = program.opts<GlobalOptions>();
-    report(failure, { json: json ?? args.includes('--json'), debug: debug ?? false }, context);
+    report(failure, { json: json ?? JSON_WANTED.test(args.join('\n')), debug: debug ?? false }, context);
     return failure.exitCode;
   }
 }
+
+/** For errors of usage, of which commander has not kept the options. */
+const JSON_WANTED = /^(--jsonl?|--format(=|\n)json)$/m;
 
 /** commander throws after it has shown help or the version, too. */
 function unlessHelp(error: unknown): void {

@@ -97,7 +97,8 @@ describe('a file that changes after it was read', () => {
     const server = createServer((request) => void request.resume());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
-    world.network.way = async (request) => {
+    world.network.way = async (request, next) => {
+      if (request.method !== 'POST') return next(request);
       await change(path);
       return createNodeTransport()({ ...request, url: new URL(`http://127.0.0.1:${port}/`) });
     };

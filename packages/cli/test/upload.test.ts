@@ -27,7 +27,8 @@ test('--json is all that is known of the picture', async () => {
   await world.register();
   const { code, stdout, stderr } = await world.imgup(['upload', await world.picture('käse "1".png'), '--json']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(JSON.parse(stdout)).toMatchObject({ name: 'käse "1".png', type: 'image/png', width: 8, height: 6 });
+  const image = { name: 'käse "1".png', type: 'image/png', width: 8, height: 6 };
+  expect(JSON.parse(stdout)).toMatchObject({ files: [{ status: 'uploaded', image }], uploaded: 1, failed: 0, left: 0 });
 });
 
 test('what is sent says its type, its name and its digest', async () => {
@@ -56,7 +57,7 @@ test('the same picture again gets the same link', async () => {
 describe('a file that cannot be uploaded is refused before anything is sent', () => {
   test.each([
     ['is not there', 'nothing.png', 1, 'There is no file'],
-    ['is a folder', 'folder', 1, 'is a folder; name a picture'],
+    ['is a folder', 'folder', 1, 'is a folder; add -r for the pictures in it'],
     ['is a named pipe', 'pipe', 1, 'is not a file; name a picture'],
     ['is empty', 'empty.png', 5, 'empty.png: The file is empty; choose a picture'],
   ])('because it %s', async (_what, name, code, sentence) => {
@@ -110,11 +111,11 @@ test('a name that is empty is wrong usage', async () => {
   expect(await world.imgup(['upload', ''])).toEqual({
     code: 2,
     stdout: '',
-    stderr: 'imgup: The name of the file is empty; name a picture.\n',
+    stderr: 'imgup: The name of a file is empty; name a picture.\n',
   });
 });
 
-test('the sixth in a minute has exit code 6, and says when to try again', async () => {
+test('with --no-wait the sixth in a minute has exit code 6, and says when to try again', async () => {
   const world = await openWorld();
   await world.register();
   for (let seed = 1; seed <= 5; seed += 1) {
@@ -122,13 +123,15 @@ test('the sixth in a minute has exit code 6, and says when to try again', async 
     world.clock.server += 2_000;
   }
   const sixth = await world.picture('6.png', 6);
-  expect(await world.imgup(['upload', sixth])).toEqual({
+  expect(await world.imgup(['upload', sixth, '--no-wait'])).toEqual({
     code: 6,
     stdout: '',
     stderr: 'imgup: The upload limit is reached (5 a minute); try again in 50 s.\n',
   });
-  const { stdout } = await world.imgup(['upload', sixth, '--json']);
-  expect(JSON.parse(stdout)).toEqual({
+  const { stdout } = await world.imgup(['upload', sixth, '--no-wait', '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({
+    files: [{ file: sixth, status: 'left' }],
+    left: 1,
     error: {
       code: 'upload_limit_reached',
       message: 'The upload limit is reached (5 a minute); try again in 50 s.',

@@ -77,6 +77,12 @@ export async function openWorld(options: Partial<AppOptions> & { credentials?: C
       credentials: async () => credentials,
       prompt: async () => promptThatAnswers(options.answers ?? []),
       now: () => clock.local,
+      // Time passes at once, for both sides.
+      wait: async (ms, signal) => {
+        if (signal.aborted) throw signal.reason;
+        clock.local += ms;
+        clock.server += ms;
+      },
       interrupted: () => new AbortController().signal,
       ...options.context,
     });

@@ -38,7 +38,17 @@ export interface Client {
   changePassword(accessToken: string, change: PasswordChange): Promise<void>;
   users(accessToken: string): Promise<UsersResponse>;
   removeUser(accessToken: string, name: string, options: { keepImages: boolean }): Promise<void>;
-  uploadImage(accessToken: string, picture: Picture, wishes: UploadWishes): Promise<ImageResponse>;
+  uploadImage(accessToken: string, picture: Picture, wishes: UploadWishes): Promise<UploadAnswer>;
+  /** The picture that came of a file with this SHA-256 (base64), which costs no slot of the limit; null: none is there. */
+  findImage(accessToken: string, digest: string, wishes: UploadWishes): Promise<ImageResponse | null>;
+}
+
+export interface UploadAnswer {
+  image: ImageResponse;
+  /** False where the server had it already. */
+  created: boolean;
+  /** What is left of the upload limit, where the server says it; `nextIn` in seconds. */
+  left: { uploads: number; nextIn: number } | null;
 }
 
 export interface NewSession {
@@ -60,8 +70,8 @@ export interface Received<T> {
 
 export interface UploadWishes {
   keepMetadata: boolean;
-  /** How long the link lives: a number and a unit (`7d`); null: for good. */
-  expires: string | null;
+  /** How long the link lives, as a number and a unit (`7d`) and in milliseconds; null: for good. */
+  expires: { text: string; ms: number } | null;
 }
 
 export interface Picture {
@@ -169,13 +179,20 @@ export function createClient({
         'content-disposition': contentDisposition(picture.name),
         'repr-digest': `sha-256=:${picture.digest}:`,
         ...(wishes.keepMetadata && { 'x-imgup-metadata': 'keep' }),
-        ...(wishes.expires !== null && { 'x-imgup-expires': wishes.expires }),
+        ...(wishes.expires !== null && { 'x-imgup-expires': wishes.expires.text }),
       };
       const answer = await call('POST', paths.images, { headers, body: picture.body });
-      const image = parsed(imageResponse, answer);
-      // It is printed for other programs to use, so it must be one link and nothing else.
-      if (!/^https?:\/\/[!-~]+$/.test(image.url)) throw unexpectedAnswer(answer);
-      return image;
+      return { image: parsedImage(answer), created: answer.status === 201, left: limitLeft(answer.headers) };
+    },
+    async findImage(accessToken, digest, { keepMetadata }) {
+      const path = withParameter(paths.imageByDigest, ':sha256', Buffer.from(digest, 'base64').toString('hex'));
+      const headers = { ...bearer(accessToken), ...(keepMetadata && { 'x-imgup-metadata': 'keep' }) };
+      try {
+        return parsedImage(await call('GET', path, { headers }));
+      } catch (error) {
+        if (error instanceof ApiError && error.code === 'not_found') return null;
+        throw error;
+      }
     },
   };
 }
@@ -222,6 +239,13 @@ function parsed<Schema extends v.GenericSchema>(schema: Schema, answer: Answer):
   return result.output;
 }
 
+function parsedImage(answer: Answer): ImageResponse {
+  const image = parsed(imageResponse, answer);
+  // It is printed for other programs to use, so it must be one link and nothing else.
+  if (!/^https?:\/\/[!-~]+$/.test(image.url)) throw unexpectedAnswer(answer);
+  return image;
+}
+
 /** For what has no answer but that it is done: a page that something in between shows says nothing of the kind. */
 function done(answer: Answer): void {
   if (answer.status !== 204) throw unexpectedAnswer(answer);
@@ -238,6 +262,12 @@ function json({ text }: Answer): unknown {
 function retryAfter(headers: Answer['headers']): number | null {
   const value = headers['retry-after'] ?? '';
   return /^\d{1,9}$/.test(value) ? Number(value) : null;
+}
+
+/** `RateLimit: "upload";r=3;t=12` (draft-ietf-httpapi-ratelimit-headers). */
+function limitLeft(headers: Answer['headers']): UploadAnswer['left'] {
+  const [, uploads, nextIn] = /"upload";r=(\d{1,9});t=(\d{1,9})/.exec(headers['ratelimit'] ?? '') ?? [];
+  return uploads === undefined || nextIn === undefined ? null : { uploads: Number(uploads), nextIn: Number(nextIn) };
 }
 
 /** `RateLimit-Policy: "upload";q=5;w=60` (draft-ietf-httpapi-ratelimit-headers). */

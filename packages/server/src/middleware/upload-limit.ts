@@ -21,7 +21,8 @@ export function uploadLimit(limiter: UploadLimiter) {
       });
     }
     await next();
-    setLimitHeaders(c, limiter, state);
+    // As it is by now: the picture may have taken a while to arrive, and a client waits for as long as it is told.
+    setLimitHeaders(c, limiter, await limiter.peek(c.var.auth.user.id));
   });
 }
 
