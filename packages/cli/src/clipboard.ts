@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { CliError, EXIT } from './errors.ts';
 
 /** A program of the system, and what it is given. */
@@ -83,11 +83,13 @@ export async function pastePicture(env: NodeJS.ProcessEnv, platform = process.pl
   const { paste, advice } = clipboardOf(platform, env);
   for (const [command, ...args] of paste) {
     const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'ignore'] });
+    // Node throws away what nobody has asked for by the time the program ends.
+    const picture = child.stdout.pipe(new PassThrough());
     const started = await once(child, 'spawn').then(
       () => true,
       () => false,
     );
-    if (started) return child.stdout;
+    if (started) return picture;
   }
   throw new CliError('clipboard_unavailable', EXIT.failed, `There is no clipboard to read; ${advice}.`);
 }

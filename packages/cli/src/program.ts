@@ -8,6 +8,7 @@ import type { ServeOptions } from './commands/serve.ts';
 import type { SessionsEndOptions } from './commands/sessions-end.ts';
 import type { UploadOptions } from './commands/upload.ts';
 import type { UsersRmOptions } from './commands/users-rm.ts';
+import type { WatchOptions } from './commands/watch.ts';
 import type { Context } from './context.ts';
 import type { EndSessionOptions } from './end-session.ts';
 import { FORMAT_NAMES } from './upload/format.ts';
@@ -150,6 +151,32 @@ export function createProgram(context: Context): Command {
     .action(async (files: string[], _options, command: Command) => {
       const { upload } = await import('./commands/upload.ts');
       await upload(files, optionsOf<UploadOptions>(command), context);
+    });
+
+  program
+    .command('watch')
+    .summary('upload what appears in a folder')
+    .description('Uploads each picture that appears in a folder, once it is whole, and prints its link; until Ctrl-C.')
+    .argument('<folder>', 'where pictures appear')
+    .option('-r, --recursive', 'also in the folders in it')
+    .option('--existing', 'also what is there already')
+    .option('--keep-metadata', 'publish where, when and with what they were taken, too')
+    .option('--expires <time>', 'how long the links live, 10m to 365d (default: for good)')
+    .option('--delete-after', 'delete each file once the server has confirmed its digest')
+    .option('--format <format>', `${FORMAT_NAMES}, or a template such as '{url} {name}' (default: url)`)
+    .option('--copy', 'put each link on the clipboard too')
+    .option('-q, --quiet', 'print links and failures only')
+    .option('-v, --verbose', 'say what happens to each file')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup watch ~/Pictures/Screenshots --copy', 'the link of each screenshot, ready to paste'],
+        ['imgup watch outbox --existing --delete-after', 'a folder that is emptied'],
+      ),
+    )
+    .action(async (folder: string, _options, command: Command) => {
+      const { watch } = await import('./commands/watch.ts');
+      await watch(folder, optionsOf<WatchOptions>(command), context);
     });
 
   program

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { IMAGE_TYPES } from '@imgup/shared';
 import { CliError, EXIT, usageError } from '../errors.ts';
 
@@ -62,9 +62,15 @@ function anywhere(pattern: string): string {
   return pattern.includes('/') ? pattern.replace(/^\//, '') : `**/${pattern}`;
 }
 
-const PICTURES = [...Object.values(IMAGE_TYPES), 'jpeg', 'jpe', 'jfif', 'apng'].map((extension) => `*.${extension}`);
+const EXTENSIONS: string[] = [...Object.values(IMAGE_TYPES), 'jpeg', 'jpe', 'jfif', 'apng'];
+const PICTURES = EXTENSIONS.map((extension) => `*.${extension}`);
 
-function ownFile(path: string, bytes: number): Source {
+/** Whether a file is called as pictures are. */
+export function isPicture(path: string): boolean {
+  return EXTENSIONS.includes(extname(path).slice(1).toLowerCase());
+}
+
+export function ownFile(path: string, bytes: number): Source {
   return { label: path, path, name: basename(path), bytes, own: true };
 }
 

@@ -1,0 +1,120 @@
+import { stat } from 'node:fs/promises';
+import type { Context } from '../context.ts';
+import { count } from '../count.ts';
+import { CliError, EXIT, explain } from '../errors.ts';
+import { printable } from '../printable.ts';
+import { uploadAll } from '../upload/batch.ts';
+import { createBeginUpload, type SendingOptions } from '../upload/begin-upload.ts';
+import { parseFormat } from '../upload/format.ts';
+import { noProgress } from '../upload/progress.ts';
+import { tell, type ReportOptions } from '../upload/report.ts';
+import { isPicture, ownFile, type Source } from '../upload/sources.ts';
+
+export interface WatchOptions extends SendingOptions, ReportOptions {
+  recursive?: boolean;
+  /** Also what is there already. */
+  existing?: boolean;
+  format?: string;
+  copy?: boolean;
+}
+
+/** A file is whole when it has not grown for so long, in milliseconds. */
+const STILL_FOR_MS = 1_000;
+
+/** How long until a server that could not be reached is tried again, in milliseconds. */
+const RETRY_MS = 30_000;
+
+/** Uploads the pictures that appear in a folder, once each is whole, until it is told to stop. */
+export async function watch(folder: string, options: WatchOptions, context: Context): Promise<void> {
+  const { io, wait } = context;
+  const format = parseFormat(options.format ?? 'url');
+  await requireFolder(folder);
+  const stopping = new AbortController();
+  void context.stopRequested().then(() => stopping.abort(new CliError('stopped', EXIT.interrupted, 'Stopped.')));
+  const { signal } = stopping;
+  const begin = createBeginUpload(options, context, noProgress(), signal);
+  const appeared = await watchPictures(folder, options);
+  if (options.quiet !== true) io.note(`Watching ${printable(folder)}; Ctrl-C ends it.`);
+  let uploaded = 0;
+
+  /** Until the server has it, or will not have it. */
+  async function sendOne(source: Source): Promise<void> {
+    for (;;) {
+      const { results, stopped } = await uploadAll([source], {
+        begin,
+        signal,
+        onResult: async (result) => {
+          tell(result, { format, options: { ...options, jsonl: options.json === true }, context, alone: false });
+          if (result.image !== null) uploaded += 1;
+          if (result.image !== null && options.copy === true) await copy(format(result.image, source.label));
+          await io.flush();
+        },
+      });
+      if (signal.aborted || results.some(({ status }) => status !== 'left')) return;
+      if (stopped?.exitCode !== EXIT.unreachable) throw stopped ?? new Error('nothing has become of a file');
+      io.note(`imgup: ${stopped.message} The next attempt is in ${RETRY_MS / 1000} s.`);
+      await wait(RETRY_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+    }
+  }
+
+  async function copy(text: string): Promise<void> {
+    const { copyText } = await import('../clipboard.ts');
+    await copyText(text, context.config().env).catch((error: unknown) => io.note(`imgup: ${explain(error).message}`));
+  }
+
+  signal.addEventListener('abort', () => void appeared.close(), { once: true });
+  try {
+    for await (const path of appeared.paths) await sendOne(path);
+  } finally {
+    await appeared.close();
+  }
+  if (options.quiet !== true) io.note(`${count(uploaded, 'picture', 'pictures')} uploaded.`);
+}
+
+async function requireFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => null);
+  if (found?.isDirectory() === true) return;
+  throw new CliError('not_a_folder', EXIT.failed, `There is no folder ${folder}; name one to watch.`);
+}
+
+/** The pictures that appear, one after the other, until it is closed. Hidden files, and those in hidden folders, do not count. */
+async function watchPictures(folder: string, { recursive, existing }: WatchOptions) {
+  const { watch: watchFolder } = await import('chokidar');
+  const waiting: Source[] = [];
+  let wake = () => {};
+  let closed = false;
+  const watcher = watchFolder(folder, {
+    ignoreInitial: existing !== true,
+    awaitWriteFinish: { stabilityThreshold: STILL_FOR_MS, pollInterval: 100 },
+    followSymlinks: false,
+    ignored: (path) => path !== folder && /(^|[\\/])\.[^\\/]+$/.test(path),
+    ...(recursive === true ? {} : { depth: 0 }),
+  });
+  watcher.on('add', (path, stats) => {
+    if (!isPicture(path)) return;
+    waiting.push(ownFile(path, stats?.size ?? 0));
+    wake();
+  });
+  await new Promise((resolve, reject) => {
+    watcher.once('ready', () => resolve(undefined));
+    watcher.once('error', reject);
+  });
+
+  async function* paths(): AsyncGenerator<Source> {
+    while (!closed) {
+      const next = waiting.shift();
+      if (next !== undefined) yield next;
+      else await new Promise<void>((resolve) => (wake = resolve));
+    }
+  }
+
+  return {
+    paths: paths(),
+    async close() {
+      closed = true;
+      wake();
+      await watcher.close();
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import type { Context } from '../context.ts';
+import { CliError, EXIT, usageError } from '../errors.ts';
+import { findSources, splitList, type Source } from './sources.ts';
+import type { Spool } from './spool.ts';
+
+export interface SourceOptions {
+  recursive?: boolean;
+  include?: string[];
+  exclude?: string[];
+  filesFrom?: string;
+  fromClipboard?: boolean;
+  /** What the picture is called, where it is one. */
+  name?: string;
+}
+
+/**
+ * All that an upload was asked for, in the order asked. Errors: `CliError`.
+ *
+ * @param spool takes what comes from stdin and the clipboard
+ */
+export async function collectSources(
+  files: string[],
+  options: SourceOptions,
+  context: Context,
+  spool: Spool,
+  signal: AbortSignal,
+): Promise<Source[]> {
+  const { include = [], exclude = [], recursive = false, name } = options;
+  const { stdin } = context.io;
+  if ((include.length > 0 || exclude.length > 0) && !recursive) {
+    throw usageError('--include and --exclude choose in folders; add -r.');
+  }
+  const listed = options.filesFrom === undefined ? [] : await readList(options.filesFrom, context);
+  const paths = [...files, ...listed];
+  if (paths.filter((path) => path === '-').length + (options.filesFrom === '-' ? 1 : 0) > 1) {
+    throw usageError('stdin can be read only once; name "-" once.');
+  }
+  const sources: Source[] = [];
+  for (const path of paths) {
+    if (path !== '-') sources.push(...(await findSources([path], { recursive, include, exclude })));
+    else if (stdin.isTTY === true)
+      throw usageError('"-" reads a picture from stdin, which is a terminal; pipe one in.');
+    else sources.push(await spool.keep(stdin, { label: 'stdin', name: name ?? 'stdin' }, signal));
+  }
+  if (options.fromClipboard === true) {
+    const { pastePicture } = await import('../clipboard.ts');
+    const picture = await pastePicture(context.config().env);
+    sources.push(await spool.keep(picture, { label: 'The clipboard', name: name ?? 'clipboard.png' }, signal));
+  }
+  if (sources.length === 0 && paths.length === 0 && options.filesFrom === undefined) {
+    throw usageError('Name a picture, "-" for stdin, or --from-clipboard.');
+  }
+  if (sources.length === 0)
+    throw new CliError('no_pictures', EXIT.failed, 'There is no picture there; check the names.');
+  if (name === undefined) return sources;
+  if (sources.length > 1) throw usageError('--name is for one picture; leave it out for several.');
+  return sources.map((source) => ({ ...source, name }));
+}
+
+async function readList(path: string, { io }: Context): Promise<string[]> {
+  if (path === '-') return splitList((await buffer(io.stdin)).toString('utf8'));
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new CliError('file_not_found', EXIT.failed, `The list ${path} cannot be read; check its name.`, {
+      cause: error,
+    });
+  });
+  return splitList(text);
+}
