@@ -90,7 +90,7 @@ async function demo(named) {
   for (let count = 2; count <= UPLOAD_LIMIT; count++) links.add(await upload(...anotherPhoto(count)));
   expect(links.size === UPLOAD_LIMIT, 'different pictures got the same link');
   const [name] = anotherPhoto(UPLOAD_LIMIT + 1);
-  const refused = await run(`upload ${name}`, { code: 6 });
+  const refused = await run(`upload ${name} --no-wait`, { code: 6 });
   expect(refused.stdout === '', 'an upload beyond the limit prints something on stdout');
   expect(/limit.*try again in \d+ s/.test(refused.stderr), 'the refusal does not say when to try again');
 

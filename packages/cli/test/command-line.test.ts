@@ -59,7 +59,7 @@ describe('wrong usage has exit code 2, and one sentence with the nearest that is
     [['uplaod', 'x'], "Unknown command 'uplaod' (Did you mean upload?). See `imgup --help`."],
     [['login', '--usrname', 'x'], "Unknown option '--usrname' (Did you mean --username?). See `imgup login --help`."],
     [['whoami', '--srver', 'x'], "Unknown option '--srver' (Did you mean --server?). See `imgup whoami --help`."],
-    [['upload'], "Missing required argument 'file'. See `imgup upload --help`."],
+    [['watch'], "Missing required argument 'folder'. See `imgup watch --help`."],
     [['users', 'rm'], "Missing required argument 'name'. See `imgup users rm --help`."],
     [
       ['users', 'rn', 'bob'],

@@ -121,13 +121,14 @@ test('two people on one machine do not disturb each other', async () => {
     '--upload-limit',
     '1/min',
   ]);
-  const path = await writePicture(join(await temporaryFolder(), 'a.png'));
+  const folder = await temporaryFolder();
+  const [first, second] = [await writePicture(join(folder, 'a.png'), 1), await writePicture(join(folder, 'b.png'), 2)];
   for (const name of ['ada', 'bob']) {
     const person = await openWorld();
     const context = { transport: async () => createNodeTransport() };
     const imgup = (args: string[], stdin = '') => person.imgup([...args, '--server', server.url], { stdin, context });
     await imgup(['register', '--username', name, '--password-stdin'], PASSWORD);
-    expect(await imgup(['upload', path])).toMatchObject({ code: 0 });
-    expect(await imgup(['upload', path])).toMatchObject({ code: 6 });
+    expect(await imgup(['upload', first])).toMatchObject({ code: 0 });
+    expect(await imgup(['upload', second, '--no-wait'])).toMatchObject({ code: 6 });
   }
 });

@@ -132,7 +132,8 @@ describe('a token that the server refuses', () => {
     await world.register();
     world.clock.server += HOUR;
     expect(await world.imgup(['upload', await world.picture()])).toMatchObject({ code: 0 });
-    expect(world.asked()).toEqual(['POST /api/images', 'POST /api/token/refresh', 'POST /api/images']);
+    const look = expect.stringContaining('GET /api/images/by-digest/') as string;
+    expect(world.asked()).toEqual([look, 'POST /api/token/refresh', look, 'POST /api/images']);
   });
 
   test('is not replaced again and again', async () => {
