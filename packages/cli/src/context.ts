@@ -37,7 +37,12 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
   const config = once(() => readConfig(replaced.env));
   const interrupted = once(() => {
     const controller = new AbortController();
-    process.once('SIGINT', () => controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.')));
+    const interrupt = () => {
+      controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.'));
+      // Not before the others who listen have seen that somebody does: the spinner would end the process.
+      setImmediate(() => process.off('SIGINT', interrupt));
+    };
+    process.on('SIGINT', interrupt);
     return controller.signal;
   });
   const settings = once(async () => {
