@@ -80,8 +80,12 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const store = await openLowdbAccountStore(join(data, 'db.json'));
     const imageStore = await openFilesystemImageStore(data);
     const incoming = await openIncoming(join(data, 'incoming'));
-    const swept = incoming.swept + (await sweepImages(join(data, 'images')));
+    const left = await sweepImages(join(data, 'images'));
+    const swept = incoming.swept + left.swept;
     if (swept > 0) logger.warn({ files: swept }, 'files that an interrupted server had left were swept');
+    if (left.kept > 0) {
+      logger.warn({ pictures: left.kept }, 'pictures whose records are lost: run imgup admin check --repair');
+    }
     const limiter = createMemoryUploadLimiter({
       limit: uploadLimit.uploads,
       windowMs: uploadLimit.windowMs,
