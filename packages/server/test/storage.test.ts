@@ -114,6 +114,15 @@ describe('at the start, what an interrupted server has left', () => {
   });
 });
 
+test('pictures without accounts stop the start: whoever registered next would be the administrator', async () => {
+  const { app } = await withPicture();
+  await app.close();
+  for (const name of ['db.json', 'db.json.previous']) await rm(join(app.data, name), { force: true });
+  const before = await filesOf(app.data);
+  await expect(openApp({ data: app.data })).rejects.toThrow('holds pictures but no db.json');
+  expect(await filesOf(app.data)).toEqual(before);
+});
+
 describe('a picture that is damaged on the disk', () => {
   test('keeps nobody from starting the server, nor the other pictures from being served', async () => {
     const { app, token, image, places } = await withPicture();
