@@ -128,6 +128,22 @@ test('the folder of a first picture is fsynced again after an fsync that failed,
   expect(synced).toContain(ino);
 });
 
+test('a data folder that is made lasts, and so do the folders made above it', async () => {
+  const folder = await temporaryFolder();
+  const disk = await breakDisk('sync', 'EIO');
+  const synced = new Set<number>();
+  disk.mockImplementation(async function (this: FileHandle) {
+    synced.add((await this.stat()).ino);
+  });
+  const app = await openApp({ data: join(folder, 'above', 'data') });
+  await app.close();
+  for (const path of [folder, join(folder, 'above')]) expect(synced).toContain((await stat(path)).ino);
+  // A start that was killed before the fsync is made good by the next.
+  synced.clear();
+  await openApp({ data: app.data });
+  expect(synced).toContain((await stat(join(folder, 'above'))).ino);
+});
+
 const RECORD: ImageRecord = {
   id: '7abc',
   owner: 'ada',
