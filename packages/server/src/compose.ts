@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Hono } from 'hono';
 import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
@@ -14,6 +15,7 @@ import { createSharpDecoder } from './adapters/sharp/picture-decoder.ts';
 import type { AppEnv } from './app-env.ts';
 import { buildApp } from './app.ts';
 import { readConfig, type ServerConfig } from './config.ts';
+import { StartError } from './errors.ts';
 import { silentLogger, type Logger } from './logger.ts';
 import { createAccounts } from './services/accounts.ts';
 import { createAttemptLimits } from './services/attempt-limits.ts';
@@ -77,11 +79,16 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
   try {
     if (config.secrets === null) await sweepSecretDrafts(config.secretFile);
     const keyRing = await createKeyRing(config.secrets ?? (await openSecretFile(config.secretFile, now())));
+    await requireAccounts(data);
     const store = await openLowdbAccountStore(join(data, 'db.json'));
     const imageStore = await openFilesystemImageStore(data);
     const incoming = await openIncoming(join(data, 'incoming'));
-    const swept = incoming.swept + (await sweepImages(join(data, 'images')));
+    const left = await sweepImages(join(data, 'images'));
+    const swept = incoming.swept + left.swept;
     if (swept > 0) logger.warn({ files: swept }, 'files that an interrupted server had left were swept');
+    if (left.kept > 0) {
+      logger.warn({ pictures: left.kept }, 'pictures whose records are lost: run imgup admin check --repair');
+    }
     const limiter = createMemoryUploadLimiter({
       limit: uploadLimit.uploads,
       windowMs: uploadLimit.windowMs,
@@ -173,4 +180,13 @@ function repeat(interval: number, logger: Logger, work: () => Promise<void>): ()
   return () => {
     clearInterval(timer);
   };
+}
+
+/** A picture's owner has registered before: without accounts whoever registers next would be the administrator. */
+async function requireAccounts(data: string): Promise<void> {
+  const owners = await readdir(join(data, 'images')).catch(() => []);
+  const files = await readdir(data);
+  if (owners.length === 0 || files.includes('db.json') || files.includes('db.json.previous')) return;
+  const message = `${data} holds pictures but no db.json: restore a backup (imgup admin restore) into another folder, or move the folder "images" away, and start again.`;
+  throw new StartError('data_unreadable', message);
 }

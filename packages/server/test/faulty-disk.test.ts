@@ -1,7 +1,9 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoginResponse } from '@imgup/shared';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { openFilesystemImageStore } from '../src/adapters/filesystem/image-store.ts';
+import type { ImageRecord } from '../src/ports/image-store.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, filesOf, imageOf, openApp, PASSWORD, refusal, temporaryFolder, type TestApp } from './test-app.ts';
 
@@ -81,3 +83,80 @@ test('a disk that fills up during an upload leaves nothing of it', async () => {
   expect(await refusal(await app.upload(login.access_token, await makePicture({ seed: 1 })))).toBe('507 storage_full');
   expect(await filesOf(app.data)).toEqual(before);
 });
+
+test('a picture whose record was lost outlives an upload of the same bytes that fails', async () => {
+  const { app, login } = await withPicture();
+  for (const file of await filesOf(app.data)) if (file.endsWith('.json')) await rm(file);
+  const before = await filesOf(app.data);
+  expect(before).toHaveLength(2);
+  // The record is what cannot be written: the picture has been received and stored by then.
+  await breakDisk('writeFile', 'ENOSPC');
+  expect(await refusal(await app.upload(login.access_token, await makePicture()))).toBe('507 storage_full');
+  expect(await filesOf(app.data)).toEqual(before);
+});
+
+test('the pointer of an expired picture outlives an upload of the same bytes that fails', async () => {
+  const app = await openApp({ uploadLimit: UNLIMITED, minFree: 0, accessTtl: 900 });
+  const { access_token } = await app.register('ada');
+  const headers = { ...bearer(access_token), 'Content-Type': 'image/png', 'X-Imgup-Expires': '10m' };
+  const upload = async () => app.request('/api/images', { method: 'POST', headers, body: await makePicture() });
+  expect((await upload()).status).toBe(201);
+  const before = await filesOf(app.data);
+  app.clock.now += 601_000;
+  const disk = await breakDisk('writeFile', 'ENOSPC');
+  expect(await refusal(await upload())).toBe('507 storage_full');
+  disk.mockRestore();
+  expect(await filesOf(app.data)).toEqual(before);
+});
+
+test('the folder of a first picture is fsynced again after an fsync that failed, though it is there', async () => {
+  const data = await temporaryFolder();
+  const store = await openFilesystemImageStore(data);
+  const put = async () => {
+    const file = join(data, 'received');
+    await writeFile(file, 'picture');
+    return store.put(RECORD, file, 0, { quota: null });
+  };
+  const disk = await breakDisk('sync', 'EIO');
+  await expect(put()).rejects.toThrow('EIO');
+  const { ino } = await stat(join(data, 'images'));
+  const synced: number[] = [];
+  disk.mockImplementation(async function (this: FileHandle) {
+    synced.push((await this.stat()).ino);
+  });
+  await put();
+  expect(synced).toContain(ino);
+});
+
+test('a data folder that is made lasts, and so do the folders made above it', async () => {
+  const folder = await temporaryFolder();
+  const disk = await breakDisk('sync', 'EIO');
+  const synced = new Set<number>();
+  disk.mockImplementation(async function (this: FileHandle) {
+    synced.add((await this.stat()).ino);
+  });
+  const app = await openApp({ data: join(folder, 'above', 'data') });
+  await app.close();
+  for (const path of [folder, join(folder, 'above')]) expect(synced).toContain((await stat(path)).ino);
+  // A start that was killed before the fsync is made good by the next.
+  synced.clear();
+  await openApp({ data: app.data });
+  expect(synced).toContain((await stat(join(folder, 'above'))).ino);
+});
+
+const RECORD: ImageRecord = {
+  id: '7abc',
+  owner: 'ada',
+  name: null,
+  type: 'image/png',
+  extension: 'png',
+  bytes: 7,
+  width: 1,
+  height: 1,
+  sha256: 'a'.repeat(64),
+  sourceSha256: 'a'.repeat(64),
+  digestKey: 'a'.repeat(64),
+  removed: [],
+  createdAt: '2026-01-01T00:00:00.000Z',
+  expiresAt: null,
+};

@@ -14,6 +14,12 @@ describe('db.json', () => {
   test.each([
     ['cut short', '{"format":1,"users":{'],
     ['empty', ''],
+    ['of zeros', '\0\0\0\0'],
+    ['of null', 'null'],
+    ['of a number', '0'],
+    ['without its parts', '{"format":1}'],
+    ['with users that are none', '{"format":1,"users":{"a":null},"sessions":{},"revoked":{}}'],
+    ['of no format', '{}'],
     ['of a newer format', '{"format":2,"users":{},"sessions":{},"revoked":{}}'],
   ])('%s stops the start, is named, and stays as it is', async (_, text) => {
     const path = await newPlace();
@@ -23,6 +29,15 @@ describe('db.json', () => {
       message: expect.stringContaining(path) as string,
     });
     expect(await readFile(path, 'utf8')).toBe(text);
+  });
+
+  test('that is missing beside its last good copy stops the start, so that nobody registers as the first', async () => {
+    const path = await newPlace();
+    await writeFile(`${path}.previous`, '{}');
+    await expect(openLowdbAccountStore(path)).rejects.toMatchObject({
+      code: 'data_unreadable',
+      message: expect.stringContaining(`${path} is missing. The last good copy is ${path}.previous`) as string,
+    });
   });
 
   test('that cannot be written fails the change and takes it back, and goes on once it can', async () => {

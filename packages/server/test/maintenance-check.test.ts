@@ -1,7 +1,20 @@
-import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkData, type CheckResult } from '@imgup/server';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { filledFolder, follow, listing, MANY_UPLOADS } from './maintenance.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, imageOf, openApp, temporaryFolder } from './test-app.ts';
@@ -253,6 +266,70 @@ test('a record made anew serves the same picture under the same link, and knows 
   expect((await follow(app, first.url)).bytes).toEqual(await makePicture({ seed: 1 }));
   expect((await app.upload(ada.access_token, await makePicture({ seed: 1 }))).status).toBe(200);
 });
+
+test.each([
+  [
+    'whose record is damaged and whose pointer is gone',
+    async ({ home, first }: Folder) => {
+      await writeFile(join(home, `${first.id}.json`), 'damaged');
+      await rm(join(home, 'by-digest', first.sha256));
+    },
+  ],
+  [
+    'whose record is gone and whose pointer does not fit',
+    async ({ home, first }: Folder) => {
+      await rm(join(home, `${first.id}.json`));
+      await rename(join(home, 'by-digest', first.sha256), join(home, 'by-digest', 'f'.repeat(64)));
+    },
+  ],
+  [
+    'whose record tells of other bytes',
+    async ({ home, first }: Folder) => {
+      const path = join(home, `${first.id}.json`);
+      await writeFile(path, JSON.stringify({ ...(await json(path)), sha256: 'e'.repeat(64) }));
+    },
+  ],
+] as const)(
+  'a picture %s outlives a repair that ends anywhere, and the next start',
+  async (_, damage) => {
+    for (let end = 1, ended = true; ended; end += 1) {
+      const folder = await filledFolder();
+      const { data, home, first } = folder;
+      const picture = await readFile(join(home, `${first.id}.png`));
+      await damage(folder);
+      const disk = await endAtFsync(end);
+      ended = await checkData(data, { repair: true }).then(
+        () => false,
+        () => true,
+      );
+      disk.mockRestore();
+      await (await openApp({ data })).close();
+      const entries = await readdir(data, { recursive: true, withFileTypes: true });
+      const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+      const contents = await Promise.all(files.map((file) => readFile(file)));
+      expect(contents.some((bytes) => bytes.equals(picture))).toBe(true);
+      // Fsyncs of a start and of a repair that is whole are not so many.
+      expect(end).toBeLessThan(60);
+    }
+  },
+  60_000,
+);
+
+/** Makes the fsync of this number, and all after it, fail: what comes after is as if the process had been killed. */
+async function endAtFsync(number: number) {
+  const file = await open(join(await temporaryFolder(), 'any'), 'w');
+  const prototype = Object.getPrototypeOf(file) as FileHandle;
+  await file.close();
+  let calls = 0;
+  const spy = vi.spyOn(prototype, 'sync').mockImplementation(() => {
+    calls += 1;
+    return calls < number ? Promise.resolve() : Promise.reject(new Error('killed'));
+  });
+  onTestFinished(() => {
+    spy.mockRestore();
+  });
+  return spy;
+}
 
 test('what only a person can mend stays found', async () => {
   const { data } = await filledFolder();

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ImageResponse } from '@imgup/shared';
+import { checkData } from '@imgup/server';
 import { describe, expect, test } from 'vitest';
 import { makePicture } from './pictures.ts';
 import { filesOf, imageOf, openApp, refusal, type TestApp } from './test-app.ts';
@@ -42,6 +43,43 @@ describe('at the start, what an interrupted server has left', () => {
     expect(lines).toEqual([{ files: 4 }]);
   });
 
+  test('is kept where a digest pointer names it: that picture was acknowledged, and only its record is lost', async () => {
+    const { app, token, bytes, image, places } = await withPicture();
+    const home = dirname(places.picture);
+    // Beside it one that nobody was told of, so that there are as many pointers as records and pictures without one.
+    await writeFile(join(home, '7zzzzzzzzzzzzzzzzzzzzzzzzz.png'), 'picture without a record');
+    await rm(places.record);
+    const lines: object[] = [];
+    const again = await restart(app, lines);
+    expect(lines).toEqual([{ files: 1 }, { pictures: 1 }]);
+    expect(await readFile(places.picture)).toEqual(bytes);
+    expect(await readFile(places.pointer, 'utf8')).toBe(image.id);
+    await again.close();
+    const { findings } = await checkData(app.data, { repair: true });
+    expect(findings.map(({ kind, mended }) => [kind, mended])).toEqual([['picture_without_record', true]]);
+    const mended = await openApp({ data: app.data });
+    expect((await mended.request(new URL(image.url).pathname)).status).toBe(200);
+    expect((await mended.upload(token, bytes)).status).toBe(200);
+  });
+
+  test('is kept where a pointer cannot be read, since that may be its own', async () => {
+    const { app, places } = await withPicture();
+    await rm(places.record);
+    await rm(places.pointer);
+    // What stands for a pointer that the disk no longer reads.
+    await mkdir(places.pointer);
+    await restart(app);
+    expect((await readFile(places.picture)).length).toBeGreaterThan(0);
+  });
+
+  test('is completed where all digest pointers are missing with their folder', async () => {
+    const { app, image, places } = await withPicture();
+    await rm(dirname(places.pointer), { recursive: true });
+    const again = await restart(app);
+    expect((await again.request(new URL(image.url).pathname)).status).toBe(200);
+    expect(await readFile(places.pointer, 'utf8')).toBe(image.id);
+  });
+
   test('is completed where only the digest pointer was missing, so that a retry adds no duplicate', async () => {
     const { app, token, bytes, image, places } = await withPicture();
     await rm(places.pointer);
@@ -76,6 +114,15 @@ describe('at the start, what an interrupted server has left', () => {
   });
 });
 
+test('pictures without accounts stop the start: whoever registered next would be the administrator', async () => {
+  const { app } = await withPicture();
+  await app.close();
+  for (const name of ['db.json', 'db.json.previous']) await rm(join(app.data, name), { force: true });
+  const before = await filesOf(app.data);
+  await expect(openApp({ data: app.data })).rejects.toThrow('holds pictures but no db.json');
+  expect(await filesOf(app.data)).toEqual(before);
+});
+
 describe('a picture that is damaged on the disk', () => {
   test('keeps nobody from starting the server, nor the other pictures from being served', async () => {
     const { app, token, image, places } = await withPicture();
@@ -94,6 +141,20 @@ describe('a picture that is damaged on the disk', () => {
     const answer = await app.upload(token, bytes);
     expect(answer.status).toBe(201);
     expect((await app.request(new URL((await imageOf(answer)).url).pathname)).status).toBe(200);
+  });
+});
+
+describe('a picture whose record is lost', () => {
+  test('is served by its old link again when the same bytes are uploaded', async () => {
+    const { app, token, bytes, image, places } = await withPicture();
+    await rm(places.record);
+    const again = await restart(app);
+    const answer = await again.upload(token, bytes);
+    expect([answer.status, (await imageOf(answer)).url]).toEqual([201, image.url]);
+    expect((await again.request(new URL(image.url).pathname)).status).toBe(200);
+    const lines: object[] = [];
+    await restart(again, lines);
+    expect(lines).toEqual([]);
   });
 });
 

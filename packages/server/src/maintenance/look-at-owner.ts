@@ -74,7 +74,7 @@ export async function lookAtOwner(data: string, owner: string, mender: Mender): 
         continue;
       }
       broken.add(id);
-      const parts = [...pointersTo(id), path, picture];
+      const parts = [picture, path, ...pointersTo(id)];
       if (found === null) add('record_without_picture', path, () => mender.take(parts));
       else add('picture_damaged', picture, () => mender.take(parts));
     }
@@ -106,7 +106,7 @@ export async function lookAtOwner(data: string, owner: string, mender: Mender): 
       // The pointer of one that has expired may be that of the picture uploaded since.
       if (expiresAt !== null && Date.parse(expiresAt) <= Date.now()) continue;
       if (pointed.has(digestKey)) {
-        add('twin', path, () => mender.take([path, `${home}/${id}.${extension}`]));
+        add('twin', path, () => mender.take([`${home}/${id}.${extension}`, path]));
       } else {
         pointed.add(digestKey);
         add('record_without_pointer', path, () => mender.point(owner, digestKey, id));

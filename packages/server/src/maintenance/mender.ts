@@ -33,7 +33,10 @@ export function createMender(data: string, now: () => number) {
   }
 
   return {
-    /** Moves files to lost+found, in this order. */
+    /**
+     * Moves files to lost+found, in this order: the picture first, because a start after a repair that was interrupted
+     * sweeps a picture without its record.
+     */
     take,
 
     /** Where what was taken is; null while that is nothing. */
@@ -66,11 +69,12 @@ export function createMender(data: string, now: () => number) {
         isClear && picture !== undefined ? await readPictureAnew(placeIn(data, picture), { owner, id }) : null;
       const keeper = found === null ? undefined : (pointers.get(found.digestKey) ?? id);
       if (found === null || keeper !== id || (named.length === 1 && named[0] !== found.digestKey)) {
-        return take([...named.map((digestKey) => `${home}/by-digest/${digestKey}`), `${home}/${id}.json`, ...pictures]);
+        return take([...pictures, `${home}/${id}.json`, ...named.map((digestKey) => `${home}/by-digest/${digestKey}`)]);
       }
+      // First, because a start sweeps a picture that neither record nor pointer knows.
+      if (named.length === 0) await point(owner, found.digestKey, id);
       await take([`${home}/${id}.json`]);
       await writeDurably(placeIn(data, `${home}/${id}.json`), JSON.stringify(found));
-      if (named.length === 0) await point(owner, found.digestKey, id);
     },
   };
 }

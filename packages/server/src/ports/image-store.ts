@@ -52,6 +52,7 @@ export interface ImageStore {
   /**
    * Stores a picture from a file, which is moved or copied away. Where the owner already has one with this digest key
    * that has not expired, that one is the result, its expiry put off where this one's is later, and the file stays.
+   * Where damage has left one without its record, this one takes its id, and its link works again.
    *
    * @param now milliseconds since the epoch
    */

@@ -64,7 +64,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
       if (result.outcome === 'created') {
         // A user who was removed while this arrived keeps nothing, and their other pictures may be gone already.
         if (!(await isUser(record.owner))) {
-          await store.delete(record.owner, record.id);
+          await store.delete(record.owner, result.record.id);
           throw removed();
         }
         await smallVersions.keep(result.record, small);

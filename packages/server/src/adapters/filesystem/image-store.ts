@@ -1,5 +1,5 @@
 import { access, mkdir, open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ImageRecord, ImageStore } from '../../ports/image-store.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
@@ -33,6 +33,8 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   const index = createOwnerIndex(folder);
   // Of two uploads of the same bytes at once, the second finds the first.
   const oneAtATime = createKeyedQueue();
+  /** Folders of owners that are there, but whose fsync has failed. */
+  const unsafe = new Set<string>();
   /** Bytes that are being stored, by owner. */
   const reserved = new Map<string, number>();
 
@@ -51,13 +53,30 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     return id === null ? null : head(owner, id);
   }
 
-  async function store(record: ImageRecord, file: string): Promise<void> {
+  async function makeFolders(home: string): Promise<void> {
+    const digests = join(home, 'by-digest');
+    if (!unsafe.has(home) && (await exists(digests))) return;
+    unsafe.add(home);
+    await mkdir(digests, { recursive: true, mode: 0o700 });
+    await syncFolder(folder);
+    await syncFolder(home);
+    unsafe.delete(home);
+  }
+
+  /** The id of a picture with this digest whose record was lost by damage: its link has been given out. */
+  async function findUnrecorded({ owner, digestKey, extension }: ImageRecord): Promise<string | null> {
+    const id = await readIfThere(pointerPath(owner, digestKey));
+    if (id === null || !SAFE_ID.test(id) || (await exists(recordPath(owner, id)))) return null;
+    return (await exists(join(folder, owner, `${id}.${extension}`))) ? id : null;
+  }
+
+  /** @param isKnown whether all but the record is there already, and stays where this fails */
+  async function store(record: ImageRecord, file: string, isKnown: boolean): Promise<void> {
     const home = join(folder, record.owner);
-    const paths = [pointerPath(record.owner, record.digestKey), recordPath(record.owner, record.id)] as const;
-    const [pointer, written] = paths;
+    const [pointer, written] = [pointerPath(record.owner, record.digestKey), recordPath(record.owner, record.id)];
     try {
       // Of two first uploads at once, the second waits until the folders are durable.
-      await oneAtATime(record.owner, () => makeFolders(folder, home));
+      await oneAtATime(record.owner, () => makeFolders(home));
       if (record.expiresAt !== null) await calendar.add(record.owner, record.id, record.expiresAt);
       await rename(file, picturePath(record));
       await syncFolder(home);
@@ -65,7 +84,10 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
       await writeDurably(pointer, record.id);
     } catch (error) {
       // In reverse, so that a crash leaves nothing that claims more than there is.
-      for (const path of [...paths, picturePath(record)]) await rm(path, { force: true });
+      const isOwn = async () => (await readIfThere(pointer).catch(() => null)) === record.id;
+      if (!isKnown && (await isOwn())) await removeDurably(pointer);
+      await removeDurably(written);
+      if (!isKnown) await removeDurably(picturePath(record));
       throw error;
     }
     await index.add(record.owner, record.id, record.bytes);
@@ -121,15 +143,17 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     head,
     findByDigest,
 
-    put(record, file, now, { quota }) {
-      return oneAtATime(`${record.owner}/${record.digestKey}`, async () => {
-        const known = await findByDigest(record.owner, record.digestKey);
+    put(received, file, now, { quota }) {
+      return oneAtATime(`${received.owner}/${received.digestKey}`, async () => {
+        const known = await findByDigest(received.owner, received.digestKey);
         // A record whose picture is lost must not keep the picture out.
         if (known !== null && !isExpired(known, now) && (await exists(picturePath(known)))) {
-          return { outcome: 'known', record: await extend(known, record.expiresAt) };
+          return { outcome: 'known', record: await extend(known, received.expiresAt) };
         }
-        const fits =
-          quota === null ? store(record, file).then(() => true) : withinQuota(record, quota, () => store(record, file));
+        const unrecorded = await findUnrecorded(received);
+        const record = unrecorded === null ? received : { ...received, id: unrecorded };
+        const work = () => store(record, file, unrecorded !== null);
+        const fits = quota === null ? work().then(() => true) : withinQuota(record, quota, work);
         return (await fits) ? { outcome: 'created', record } : { outcome: 'quota_exceeded' };
       });
     },
@@ -187,12 +211,10 @@ function isExpired(record: ImageRecord, now: number): boolean {
   return record.expiresAt !== null && Date.parse(record.expiresAt) <= now;
 }
 
-async function makeFolders(folder: string, home: string): Promise<void> {
-  const digests = join(home, 'by-digest');
-  if (await exists(digests)) return;
-  await mkdir(digests, { recursive: true, mode: 0o700 });
-  await syncFolder(folder);
-  await syncFolder(home);
+/** As durably as a disk that has just failed will do. */
+async function removeDurably(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await syncFolder(dirname(path)).catch(() => undefined);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -3,19 +3,7 @@ import { StartError } from '../../errors.ts';
 import type { AccountStore, Session, User } from '../../ports/account-store.ts';
 import { createDurableJsonFile } from './durable-json-file.ts';
 import { createGroupCommit } from './group-commit.ts';
-
-/** The layout of db.json. A change that an older program would misread raises the number. */
-export const FORMAT = 1;
-
-export interface Database {
-  format: number;
-  users: Record<string, User>;
-  sessions: Record<string, Session>;
-  /** Access token id -> when the revocation may be forgotten. */
-  revoked: Record<string, number>;
-  /** Ids of removed users: their pictures have yet to be removed, or are kept for good. */
-  removals: Record<string, 'remove' | 'keep'>;
-}
+import { FORMAT, parseDatabase, type Database } from './parse-database.ts';
 
 const EMPTY: Database = { format: FORMAT, users: {}, sessions: {}, revoked: {}, removals: {} };
 
@@ -26,14 +14,15 @@ const EMPTY: Database = { format: FORMAT, users: {}, sessions: {}, revoked: {}, 
  * @param path db.json; made at the first change
  */
 export async function openLowdbAccountStore(path: string): Promise<AccountStore> {
-  const file = createDurableJsonFile<Database>(path);
+  const file = createDurableJsonFile(path, (json) => {
+    const parsed = parseDatabase(json);
+    if (parsed === null || 'database' in parsed) return parsed && parsed.database;
+    const message = `${path} has format ${parsed.newer}, and this imgup reads format ${FORMAT}: use a newer imgup.`;
+    throw new StartError('data_unreadable', message);
+  });
   await file.recover();
   const db = new Low<Database>(file, EMPTY);
   await db.read();
-  if (db.data.format !== FORMAT) {
-    const message = `${path} has format ${db.data.format}, and this imgup reads format ${FORMAT}: use a newer imgup.`;
-    throw new StartError('data_unreadable', message);
-  }
   const data: Database = {
     format: FORMAT,
     users: withoutPrototype(db.data.users),

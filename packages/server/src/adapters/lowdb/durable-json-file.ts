@@ -1,4 +1,4 @@
-import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, link, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Adapter } from 'lowdb';
 import { StartError } from '../../errors.ts';
@@ -17,8 +17,17 @@ export interface DurableJsonFile<T> extends Adapter<T> {
  * and the folder fsynced. lowdb's own adapter renames without fsync, and a cut leaves an empty file.
  *
  * @param path the JSON file; mode 0600
+ * @param parse null where that is not what was ever written
  */
-export function createDurableJsonFile<T>(path: string): DurableJsonFile<T> {
+export function createDurableJsonFile<T>(path: string, parse: (json: unknown) => T | null): DurableJsonFile<T> {
+  const previous = previousPath(path);
+  const damaged = async (state: string, cause?: unknown) => {
+    const advice = (await exists(previous))
+      ? `The last good copy is ${previous}: look at both, copy that one over, and start again.`
+      : 'There is no copy beside it: restore a backup (imgup admin restore).';
+    return new StartError('data_unreadable', `${path} ${state}. ${advice}`, { cause });
+  };
+
   return {
     async recover() {
       for (const draft of [nextPath(path), nextPath(previousPath(path))]) await rm(draft, { force: true });
@@ -30,17 +39,24 @@ export function createDurableJsonFile<T>(path: string): DurableJsonFile<T> {
       try {
         text = await readFile(path, 'utf8');
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+          // No write ever takes the file away: somebody or something else has.
+          if (await exists(previous)) throw await damaged('is missing', error);
+          return null;
+        }
         throw new StartError('data_unreadable', `${path} cannot be read: ${(error as Error).message}`, {
           cause: error,
         });
       }
+      let json: unknown;
       try {
-        return JSON.parse(text) as T;
+        json = JSON.parse(text);
       } catch (error) {
-        const message = `${path} is damaged and has been left as it is. The last good copy is ${previousPath(path)}: look at both, copy that one over, and start again.`;
-        throw new StartError('data_unreadable', message, { cause: error });
+        throw await damaged(DAMAGED, error);
       }
+      const data = parse(json);
+      if (data === null) throw await damaged(DAMAGED);
+      return data;
     },
 
     async write(data) {
@@ -59,6 +75,8 @@ export function createDurableJsonFile<T>(path: string): DurableJsonFile<T> {
     },
   };
 }
+
+const DAMAGED = 'is damaged and has been left as it is';
 
 /** Where a file is written before it takes its place. */
 function nextPath(path: string): string {
@@ -84,4 +102,11 @@ async function keepPrevious(path: string): Promise<void> {
   await rename(draft, previousPath(path));
   // After a kill just here both may be names of one file already, and then a rename does nothing.
   await rm(draft, { force: true });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
