@@ -145,6 +145,9 @@ export function createClients({ ledger, send, mayFail = false, random = Math.ran
       const authorization = { Authorization: `Bearer ${accessToken}` };
       const request = random() < 0.5 ? raw(picture) : form(picture);
       request.headers = { ...request.headers, ...authorization };
+      // What keeps its metadata is stored as it was received, everything else as a copy: each has an fsync of its own.
+      if (random() < 0.3) request.headers['X-Imgup-Metadata'] = 'keep';
+      if (random() < 0.2) request.headers['X-Imgup-Expires'] = '1d';
       const answer = await exchange('an upload', '/api/images', request, () => refusals(session));
       if (answer?.status === 401 && presenceOf(session) === 'there') {
         ledger.violations.push('an upload was refused to a session that nobody ended');

@@ -10,6 +10,8 @@ interface WorkerPoolOptions {
   workers: number;
   /** Jobs that may wait for a worker. */
   maxWaiting: number;
+  /** Milliseconds, waiting included, after which a job is given up and its worker ended; none where it is left out. */
+  longest?: number;
 }
 
 /** A job was not done, through no fault of what it was about: a worker has died, or could not start, or all are taken. */
@@ -24,7 +26,7 @@ export class WorkerFailure extends Error {
 }
 
 /** Workers that are started when they are needed, and end when they have been idle. */
-export function createWorkerPool({ file, runtime, workers, maxWaiting }: WorkerPoolOptions) {
+export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }: WorkerPoolOptions) {
   const pool = new Tinypool({
     runtime,
     filename: file.href,
@@ -49,6 +51,8 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting }: WorkerP
       if (pool.queueSize >= maxWaiting) throw new WorkerFailure('queue_full');
       const job = new AbortController();
       underWay.add(job);
+      // A worker that hangs would be taken for good, and soon all of them.
+      const timer = longest === undefined ? undefined : setTimeout(() => job.abort(), longest);
       try {
         // Nothing may come between this and the call, which starts a worker in the same turn.
         if (runtime === 'child_process' && pool.threads.length < workers) refuseWithoutDescriptors();
@@ -57,6 +61,7 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting }: WorkerP
         if (job.signal.aborted || hasNotStarted(error)) throw new WorkerFailure('worker_unavailable', { cause: error });
         throw hasDied(error) ? new WorkerFailure('worker_died', { cause: error }) : error;
       } finally {
+        clearTimeout(timer);
         underWay.delete(job);
       }
     },

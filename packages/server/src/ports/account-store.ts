@@ -80,7 +80,8 @@ export interface AccountStore {
   findAuthorization(sessionId: string, tokenId: string): Promise<Authorization | null>;
 
   /**
-   * Raises the counter from `from` to `from + 1`, unseen, if it still is `from`.
+   * Raises the counter from `from` to `from + 1`, unseen, if it still is `from`. The time of the last use never goes
+   * back: a machine that starts with a clock of 1970 would make every session that is used then look idle later.
    * Resolves to the session after the change, or null where the counter differs or the session is gone.
    */
   rotate(sessionId: string, from: number, at: number): Promise<Session | null>;

@@ -98,6 +98,14 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
       expect(await seenAt()).toBeNull();
     });
 
+    test('keeps the time of the last use when the clock goes back', async () => {
+      const { store } = await withAda();
+      await store.rotate('s1', 0, 9000);
+      store.markSeen('s1', 1, 10);
+      await store.rotate('s1', 1, 20);
+      expect((await store.findSession('s1'))?.session).toMatchObject({ counter: 2, rotatedAt: 20, lastUsedAt: 9000 });
+    });
+
     test('ends a session, and adds none to a user who is gone', async () => {
       const { store, reopen } = await withAda();
       expect(await store.endSession('s1')).toBe(true);

@@ -147,7 +147,7 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
         counter: from + 1,
         seenAt: null,
         rotatedAt: at,
-        lastUsedAt: at,
+        lastUsedAt: Math.max(session.lastUsedAt, at),
       };
       await commit(set(data.sessions, sessionId, rotated));
       return rotated;
@@ -157,7 +157,9 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       const session = data.sessions[sessionId];
       if (session?.counter !== counter || session.seenAt !== null) return;
       // Nobody waits for it, and where it cannot be stored the replaced token is answered for longer.
-      commit(set(data.sessions, sessionId, { ...session, seenAt: at, lastUsedAt: at })).catch(() => undefined);
+      commit(
+        set(data.sessions, sessionId, { ...session, seenAt: at, lastUsedAt: Math.max(session.lastUsedAt, at) }),
+      ).catch(() => undefined);
     },
 
     listSessions(userId) {

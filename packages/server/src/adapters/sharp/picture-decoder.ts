@@ -22,6 +22,9 @@ const MAX_WAITING = 64;
 const MAX_FRAMES = 1000;
 const TIMEOUT_SECONDS = 30;
 
+/** In milliseconds: beyond libvips' own time-out, which a decoder that hangs does not look at. */
+const LONGEST_JOB = 60_000;
+
 /** The width of the version that the check makes. */
 const CHECK_WIDTH = 320;
 
@@ -35,6 +38,7 @@ export function createSharpDecoder({ maxPixels }: DecoderOptions): PictureDecode
     runtime: 'child_process',
     workers: AT_ONCE,
     maxWaiting: MAX_WAITING,
+    longest: LONGEST_JOB,
   });
   const few = pLimit(AT_ONCE);
   const alone = pLimit(1);
