@@ -49,7 +49,8 @@ export async function startKeePassXc({
   await mkdir(config, { recursive: true });
   await writeFile(
     join(config, 'keepassxc.ini'),
-    `[General]\nConfigVersion=2\nUpdateCheckMessageShown=true\n[GUI]\nCheckForUpdates=false\n` +
+    // While a disk is busy it takes its own saving for somebody else's, asks what to do, and hangs or crashes.
+    `[General]\nConfigVersion=2\nUpdateCheckMessageShown=true\nAutoSaveAfterEveryChange=false\nAutoReloadOnChange=false\n[GUI]\nCheckForUpdates=false\n` +
       `[FdoSecrets]\nEnabled=true\nConfirmAccessItem=false\nConfirmDeleteItem=false\nShowNotification=false\n` +
       `UnlockBeforeSearch=${unlockBeforeSearch}\n`,
   );

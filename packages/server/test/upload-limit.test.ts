@@ -20,8 +20,8 @@ describe('the upload limit', () => {
       expect(answer.headers.get('ratelimit-policy')).toBe('"upload";q=5;w=60');
       expect(answer.headers.get('ratelimit')).toBe('"upload";r=0;t=60');
     }
-    const left = admitted.map((answer) => answer.headers.get('ratelimit')).toSorted();
-    expect(left).toEqual([0, 1, 2, 3, 4].map((remaining) => `"upload";r=${remaining};t=60`));
+    // As it is by the time of the answer.
+    for (const answer of admitted) expect(answer.headers.get('ratelimit')).toBe('"upload";r=0;t=60');
 
     app.clock.now += 59_999;
     expect(await refusal(await app.upload(access_token, picture))).toBe('429 upload_limit_reached');

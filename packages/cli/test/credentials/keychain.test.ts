@@ -70,7 +70,7 @@ describe.runIf(first)('keychain store on a Secret Service', () => {
 
   let shared: KeychainStore;
   beforeAll(() => {
-    shared = createKeychainStore({ env: service.env });
+    shared = createKeychainStore({ env: service.env, timeoutMs: 60_000 });
   });
   afterAll(() => shared.close());
   credentialStoreContract(async () => shared);
