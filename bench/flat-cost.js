@@ -1,4 +1,4 @@
-// Does an upload, a read or a page of 50 cost more when there are more pictures or users? npm run bench:flat
+// Does an upload, a read or a page of 50 cost more when there are more pictures or users? npm run bench
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

@@ -33,7 +33,7 @@ export interface Context {
 
 /** The real context; a test replaces the members that it wants to hold. */
 export function createContext(replaced: Partial<Context> & { env?: NodeJS.ProcessEnv } = {}): Context {
-  const io = replaced.io ?? createIo(process);
+  const io = replaced.io ?? createIo(process, process.env.TERM);
   const config = once(() => readConfig(replaced.env));
   const interrupted = once(() => {
     const controller = new AbortController();

@@ -9,7 +9,7 @@ export interface Io {
   readonly stderr: Writable & MaybeTerminal;
   /** Whether a person is there to be asked: input and stderr are a terminal. */
   readonly interactive: boolean;
-  /** Whether stderr is a terminal, for a spinner. */
+  /** Whether stderr is a terminal on which a line can be drawn anew, for a spinner. */
   readonly terminal: boolean;
   /** Writes one line of the result. Whatever could steer a terminal is taken out. */
   print(line: string): void;
@@ -25,7 +25,8 @@ interface MaybeTerminal {
   isTTY?: boolean;
 }
 
-export function createIo({ stdin, stdout, stderr }: Pick<Io, 'stdin' | 'stdout' | 'stderr'>): Io {
+/** @param term the kind of terminal, `$TERM` */
+export function createIo({ stdin, stdout, stderr }: Pick<Io, 'stdin' | 'stdout' | 'stderr'>, term?: string): Io {
   let lost: NodeJS.ErrnoException | undefined;
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     // `imgup users | head -1`: the reader has seen enough, which is no failure.
@@ -38,7 +39,7 @@ export function createIo({ stdin, stdout, stderr }: Pick<Io, 'stdin' | 'stdout' 
     stdout,
     stderr,
     interactive: stdin.isTTY === true && stderr.isTTY === true,
-    terminal: stderr.isTTY === true,
+    terminal: stderr.isTTY === true && term !== 'dumb',
     print: (line) => void stdout.write(`${printable(line)}\n`),
     printJson: (value) => void stdout.write(`${printableJson(value)}\n`),
     note: (line) => void stderr.write(`${printable(line)}\n`),

@@ -1,3 +1,4 @@
+import type { Options } from 'ora';
 import type { Io } from './io.ts';
 
 /** Turns on stderr while the work lasts, and leaves nothing behind. Only for a terminal: ora is not even loaded otherwise. */
@@ -7,12 +8,16 @@ export async function withSpinner<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const { default: ora } = await import('ora');
-  // Reading stdin would keep Ctrl-C from becoming a SIGINT.
-  const spinner = ora({ text, stream: io.stderr, color: color ? 'cyan' : false, discardStdin: false });
+  const spinner = ora({ ...spinnerOptions(io, color), text });
   spinner.start();
   try {
     return await work();
   } finally {
     spinner.stop();
   }
+}
+
+/** Of ora. Whether the terminal can show it has been found out already; reading stdin would keep Ctrl-C from becoming a SIGINT. */
+export function spinnerOptions(io: Io, color: boolean): Options {
+  return { stream: io.stderr, isEnabled: true, color: color ? 'cyan' : false, discardStdin: false };
 }

@@ -86,6 +86,31 @@ export function pngChunk(type: string, payload: Buffer | string): Buffer {
   return chunk;
 }
 
+/** A PNG as the two frames of a moving one, each for a tenth of a second. */
+export function asApng(png: Buffer): Buffer {
+  const at = png.indexOf('IDAT') - 4;
+  const data = png.subarray(at + 8, at + 8 + png.readUInt32BE(at));
+  const control = (sequence: number) =>
+    pngChunk(
+      'fcTL',
+      Buffer.concat([
+        Buffer.from([0, 0, 0, sequence]),
+        // Width and height, as in IHDR.
+        png.subarray(16, 24),
+        Buffer.from([...Array<number>(8).fill(0), 0, 10, 0, 100, 0, 0]),
+      ]),
+    );
+  return Buffer.concat([
+    png.subarray(0, at),
+    pngChunk('acTL', Buffer.from([0, 0, 0, 2, 0, 0, 0, 3])),
+    control(0),
+    png.subarray(at, -12),
+    control(1),
+    pngChunk('fdAT', Buffer.concat([Buffer.from([0, 0, 0, 2]), data])),
+    png.subarray(-12),
+  ]);
+}
+
 /** An extension of a GIF: its label, and what is in its sub-blocks, each under 256 bytes. */
 export function gifExtension(label: number, ...blocks: (Buffer | string)[]): Buffer {
   const parts = blocks.map((block) => Buffer.concat([Buffer.from([Buffer.from(block).length]), Buffer.from(block)]));

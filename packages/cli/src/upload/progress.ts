@@ -2,6 +2,7 @@ import type { Io } from '../io.ts';
 import { printable } from '../printable.ts';
 import { readableDuration } from '../readable-duration.ts';
 import { readableSize } from '../readable-size.ts';
+import { spinnerOptions } from '../spinner.ts';
 import type { Source } from './sources.ts';
 
 /** One line on the terminal that says how far a batch is. */
@@ -41,8 +42,7 @@ export async function showProgress({ io, color, sources, now }: ProgressOptions)
   let waitedMs = 0;
   let waitingSince = 0;
 
-  // Reading stdin would keep Ctrl-C from becoming a SIGINT.
-  const spinner = ora({ text: '', stream: io.stderr, color: color ? 'cyan' : false, discardStdin: false });
+  const spinner = ora(spinnerOptions(io, color));
 
   function line(): string {
     const counted = sources.length > 1 ? `${done} of ${sources.length} done` : '';
