@@ -43,6 +43,11 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, platform = proc
   };
 }
 
+/** Whether a terminal can draw a line anew, as the terminal inside of some editors cannot. */
+export function drawsLines(env: NodeJS.ProcessEnv = process.env): boolean {
+  return env['TERM'] !== 'dumb';
+}
+
 function credentialStore(choice: string | undefined): Config['credentialStore'] {
   if (choice === undefined || choice === '') return undefined;
   if (choice === 'keychain' || choice === 'file') return choice;

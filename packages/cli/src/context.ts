@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { proxyFor } from './api/proxy.ts';
 import type { Transport } from './api/transport.ts';
-import { readConfig, type Config } from './config.ts';
+import { drawsLines, readConfig, type Config } from './config.ts';
 import type { CredentialStore } from './credentials/credential-store.ts';
 import { EXIT, CliError } from './errors.ts';
 import { createIo, type Io } from './io.ts';
@@ -33,7 +33,7 @@ export interface Context {
 
 /** The real context; a test replaces the members that it wants to hold. */
 export function createContext(replaced: Partial<Context> & { env?: NodeJS.ProcessEnv } = {}): Context {
-  const io = replaced.io ?? createIo(process, process.env.TERM);
+  const io = replaced.io ?? createIo(process, drawsLines());
   const config = once(() => readConfig(replaced.env));
   const interrupted = once(() => {
     const controller = new AbortController();

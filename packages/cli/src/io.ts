@@ -21,12 +21,14 @@ export interface Io {
   flush(): Promise<void>;
 }
 
+type Streams = Pick<Io, 'stdin' | 'stdout' | 'stderr'>;
+
 interface MaybeTerminal {
   isTTY?: boolean;
 }
 
-/** @param term the kind of terminal, `$TERM` */
-export function createIo({ stdin, stdout, stderr }: Pick<Io, 'stdin' | 'stdout' | 'stderr'>, term?: string): Io {
+/** @param drawsLines whether stderr, if it is a terminal, can draw a line anew */
+export function createIo({ stdin, stdout, stderr }: Streams, drawsLines = true): Io {
   let lost: NodeJS.ErrnoException | undefined;
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     // `imgup users | head -1`: the reader has seen enough, which is no failure.
@@ -39,7 +41,7 @@ export function createIo({ stdin, stdout, stderr }: Pick<Io, 'stdin' | 'stdout' 
     stdout,
     stderr,
     interactive: stdin.isTTY === true && stderr.isTTY === true,
-    terminal: stderr.isTTY === true && term !== 'dumb',
+    terminal: stderr.isTTY === true && drawsLines,
     print: (line) => void stdout.write(`${printable(line)}\n`),
     printJson: (value) => void stdout.write(`${printableJson(value)}\n`),
     note: (line) => void stderr.write(`${printable(line)}\n`),
