@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'packages/*/src/**/*.test.ts'],
     testTimeout: 20_000,
+    // As a person's terminal is, whatever the tests are started from: readline reads keys in another way on a dumb one.
+    env: { TERM: 'xterm-256color' },
     // Many tests wait (for a keychain that hangs, for a limit to pass), so that no core need be left free.
     maxWorkers: '100%',
   },

@@ -3,10 +3,8 @@ import type { AdminCheckOptions } from './commands/admin-check.ts';
 import type { AdminRotateSecretOptions } from './commands/admin-rotate-secret.ts';
 import type { Context } from './context.ts';
 import { examples } from './help.ts';
-import type { GlobalOptions } from './program.ts';
+import type { OptionsOf } from './program.ts';
 import type { DataOptions } from './with-data-folder.ts';
-
-type OptionsOf = <Options extends GlobalOptions>(command: Command) => Options;
 
 /** `imgup admin …`: the work of whoever runs a server, done on its data folder and not over HTTP. */
 export function addAdminCommands(program: Command, context: Context, optionsOf: OptionsOf): void {

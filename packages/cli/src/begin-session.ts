@@ -71,9 +71,9 @@ function willAsk({ username, passwordStdin }: BeginSessionOptions, { io }: Conte
 
 /** Speaks to the server before the person is asked anything, so that no answer is given in vain. */
 async function greet({ origin, client }: Connection, { io }: Context): Promise<void> {
-  const { registration } = await client.about();
+  const { body } = await client.about();
   // No refusal: the first account may be made all the same, and only the server knows whether it is.
-  if (registration === 'closed') io.note(`${origin} takes no new accounts, except for its first.`);
+  if (body.registration === 'closed') io.note(`${origin} takes no new accounts, except for its first.`);
 }
 
 async function replace(store: SessionStore, record: SessionRecord): Promise<SessionRecord | null> {

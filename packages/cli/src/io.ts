@@ -25,6 +25,10 @@ type Streams = Pick<Io, 'stdin' | 'stdout' | 'stderr'>;
 
 interface MaybeTerminal {
   isTTY?: boolean;
+  columns?: number;
+  rows?: number;
+  /** In bits. */
+  getColorDepth?: () => number;
 }
 
 /** @param drawsLines whether stderr, if it is a terminal, can draw a line anew */

@@ -13,6 +13,8 @@ import type { Context } from './context.ts';
 import type { EndSessionOptions } from './end-session.ts';
 import { FORMAT_NAMES } from './upload/format.ts';
 import { EXIT_CODES, examples, FIRST_STEPS } from './help.ts';
+import { addPictureCommands } from './picture-program.ts';
+import { addSetupCommands } from './setup-program.ts';
 
 /** The options of every command, before or after its name. */
 export interface GlobalOptions {
@@ -24,6 +26,9 @@ export interface GlobalOptions {
   /** False with `--no-color`, or where `NO_COLOR` is set. */
   color: boolean;
 }
+
+/** The options as a command is given them, the global ones included. */
+export type OptionsOf = <Options extends GlobalOptions>(command: Command) => Options;
 
 /** The command tree. Each command's own code is loaded when it is run, so that help is instant. */
 export function createProgram(context: Context): Command {
@@ -41,8 +46,7 @@ export function createProgram(context: Context): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', `${FIRST_STEPS}\n${EXIT_CODES}`);
 
-  /** The options as a command is given them, the global ones included. */
-  const optionsOf = <Options extends GlobalOptions>(command: Command): Options => {
+  const optionsOf: OptionsOf = <Options extends GlobalOptions>(command: Command): Options => {
     const options = command.optsWithGlobals<Options>();
     return { ...options, color: options.color && context.config().color };
   };
@@ -126,12 +130,13 @@ export function createProgram(context: Context): Command {
     .option('--from-clipboard', 'also the picture on the clipboard')
     .option('--name <name>', 'what the picture is called (default: as its file)')
     .option('--keep-metadata', 'publish where, when and with what it was taken, too')
-    .option('--expires <time>', 'how long the link lives, 10m to 365d (default: for good)')
+    .option('--expires <time>', 'how long the link lives, 10m to 365d or never (default: never)')
     .option('--no-wait', 'stop where the upload limit is reached, with exit code 6, rather than wait')
     .option('--delete-after', 'delete each file once the server has confirmed its digest')
     .option('--format <format>', `${FORMAT_NAMES}, or a template such as '{url} {name}' (default: url)`)
     .option('--jsonl', 'print a JSON document a line, as soon as each file is done')
     .option('--copy', 'put the links on the clipboard too')
+    .option('--no-copy', 'do not, whatever `imgup config` says')
     .option('--open', 'open the links in the browser')
     .option('--qr', 'show each link as a QR code, on stderr')
     .option('-q, --quiet', 'show no progress, and not what was removed')
@@ -161,10 +166,11 @@ export function createProgram(context: Context): Command {
     .option('-r, --recursive', 'also in the folders in it')
     .option('--existing', 'also what is there already')
     .option('--keep-metadata', 'publish where, when and with what they were taken, too')
-    .option('--expires <time>', 'how long the links live, 10m to 365d (default: for good)')
+    .option('--expires <time>', 'how long the links live, 10m to 365d or never (default: never)')
     .option('--delete-after', 'delete each file once the server has confirmed its digest')
     .option('--format <format>', `${FORMAT_NAMES}, or a template such as '{url} {name}' (default: url)`)
     .option('--copy', 'put each link on the clipboard too')
+    .option('--no-copy', 'do not, whatever `imgup config` says')
     .option('-q, --quiet', 'print links and failures only')
     .option('-v, --verbose', 'say what happens to each file')
     .addHelpText(
@@ -178,6 +184,8 @@ export function createProgram(context: Context): Command {
       const { watch } = await import('./commands/watch.ts');
       await watch(folder, optionsOf<WatchOptions>(command), context);
     });
+
+  addPictureCommands(program, context, optionsOf);
 
   program
     .command('logout')
@@ -279,6 +287,7 @@ export function createProgram(context: Context): Command {
       await usersRm(name, optionsOf<UsersRmOptions>(command), context);
     });
 
+  addSetupCommands(program, context, { optionsOf, version: version() });
   addAdminCommands(program, context, optionsOf);
   return program;
 }

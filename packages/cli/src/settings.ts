@@ -15,6 +15,10 @@ const schema = v.looseObject({
   accounts: v.optional(v.record(v.string(), v.string()), {}),
   /** Where credentials went the last time, so that they are looked for there. */
   credential_store: v.optional(v.picklist(['keychain', 'file'])),
+  /** What uploads do when their options say nothing. */
+  format: v.optional(v.string()),
+  expires: v.optional(v.string()),
+  copy: v.optional(v.boolean()),
 });
 
 export type SettingsData = v.InferOutput<typeof schema>;

@@ -1,3 +1,4 @@
+import stringWidth from 'string-width';
 import type { Io } from './io.ts';
 import { printable } from './printable.ts';
 
@@ -6,12 +7,12 @@ export function printTable(io: Io, rows: string[][]): void {
   const clean = rows.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of clean) {
-    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, stringWidth(cell));
   }
   for (const row of clean) {
     io.print(
       row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - stringWidth(cell)))
         .join('  ')
         .trimEnd(),
     );

@@ -1,6 +1,7 @@
 import {
   aboutResponse,
   imageResponse,
+  imagesResponse,
   loginResponse,
   meResponse,
   paths,
@@ -10,6 +11,7 @@ import {
   usersResponse,
   type AboutResponse,
   type ImageResponse,
+  type ImagesResponse,
   type LoginResponse,
   type MeResponse,
   type SessionsResponse,
@@ -25,7 +27,7 @@ import { redirected, unexpectedAnswer } from './unexpected-answer.ts';
 
 /** One method a route. Errors of each: `ApiError`, `TransportError`, and `CliError` for what no imgup server answers. */
 export interface Client {
-  about(): Promise<AboutResponse>;
+  about(): Promise<Received<AboutResponse>>;
   register(account: NewSession): Promise<Received<LoginResponse>>;
   login(account: NewSession): Promise<Received<LoginResponse>>;
   refresh(refreshToken: string, signal?: AbortSignal): Promise<Received<TokensResponse>>;
@@ -41,6 +43,15 @@ export interface Client {
   uploadImage(accessToken: string, picture: Picture, wishes: UploadWishes): Promise<UploadAnswer>;
   /** The picture that came of a file with this SHA-256 (base64), which costs no slot of the limit; null: none is there. */
   findImage(accessToken: string, digest: string, wishes: UploadWishes): Promise<ImageResponse | null>;
+  images(accessToken: string, page: Page): Promise<ImagesResponse>;
+  image(accessToken: string, id: string): Promise<ImageResponse>;
+  removeImage(accessToken: string, id: string): Promise<void>;
+}
+
+/** A part of the pictures, the newest first: those after the one that `next` of the page before named. */
+export interface Page {
+  limit: number;
+  after: string | null;
 }
 
 export interface UploadAnswer {
@@ -162,7 +173,7 @@ export function createClient({
       done(await postJson(paths.password, change, { headers: bearer(accessToken) }));
     },
     async about() {
-      return parsed(aboutResponse, await call('GET', paths.about));
+      return received(aboutResponse, await call('GET', paths.about));
     },
     async users(accessToken) {
       return parsed(usersResponse, await call('GET', paths.users, { headers: bearer(accessToken) }));
@@ -193,6 +204,19 @@ export function createClient({
         if (error instanceof ApiError && error.code === 'not_found') return null;
         throw error;
       }
+    },
+    async images(accessToken, { limit, after }) {
+      const query = new URLSearchParams({ limit: `${limit}`, ...(after !== null && { after }) });
+      return parsed(
+        imagesResponse,
+        await call('GET', `${paths.images}?${query.toString()}`, { headers: bearer(accessToken) }),
+      );
+    },
+    async image(accessToken, id) {
+      return parsedImage(await call('GET', withParameter(paths.image, ':id', id), { headers: bearer(accessToken) }));
+    },
+    async removeImage(accessToken, id) {
+      done(await call('DELETE', withParameter(paths.image, ':id', id), { headers: bearer(accessToken) }));
     },
   };
 }

@@ -54,7 +54,8 @@ export async function chooseStored(context: Context, options: GlobalOptions, ori
   return createSessionStore({ credentials, folder: context.config().folder, origin, user });
 }
 
-async function chooseOrigin(context: Context, options: GlobalOptions): Promise<string> {
+/** `https://host[:port]` of the server that the options, the environment or the settings mean. Errors: `CliError` (usage). */
+export async function chooseOrigin(context: Context, options: GlobalOptions): Promise<string> {
   if (options.server !== undefined) return parseOrigin(options.server, '--server');
   const { server } = context.config();
   if (server !== undefined) return parseOrigin(server, 'IMGUP_SERVER');

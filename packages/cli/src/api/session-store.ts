@@ -56,6 +56,20 @@ export function createSessionStore({
   };
 }
 
+/** Every log-in that is stored, by server and name. Errors: `CredentialStoreError`. */
+export async function listStored(
+  credentials: CredentialStore,
+): Promise<{ origin: string; user: string; record: SessionRecord }[]> {
+  const stored = await credentials.findCredentials(SERVICE);
+  return stored
+    .toSorted((a, b) => (a.account < b.account ? -1 : 1))
+    .flatMap(({ account, password }) => {
+      const record = decodeRecord(password);
+      const [origin = '', user = ''] = account.split('|');
+      return record === null || !URL.canParse(origin) || user === '' ? [] : [{ origin, user, record }];
+    });
+}
+
 /** The name as it was stored, for one that a person has typed in other capitals; null where there is none. */
 export async function findStoredUser(
   credentials: CredentialStore,

@@ -4,6 +4,7 @@ import { CliError, EXIT, explain } from '../errors.ts';
 import { uploadAll, type Batch, type Result } from '../upload/batch.ts';
 import { createBeginUpload, type SendingOptions } from '../upload/begin-upload.ts';
 import { collectSources, type SourceOptions } from '../upload/collect-sources.ts';
+import { withDefaults } from '../upload/defaults.ts';
 import { parseFormat } from '../upload/format.ts';
 import { noProgress, showProgress, type Progress } from '../upload/progress.ts';
 import { failureOf, shown, tell, type ReportOptions } from '../upload/report.ts';
@@ -19,7 +20,8 @@ export interface UploadOptions extends SourceOptions, SendingOptions, ReportOpti
 
 /** Puts pictures on the server, and prints their links in the order asked: the only thing that reaches stdout. */
 export async function upload(files: string[], given: UploadOptions, context: Context): Promise<void> {
-  const options = given.format === 'json' ? { ...given, json: true } : given;
+  const chosen = await withDefaults(given, context);
+  const options = chosen.format === 'json' ? { ...chosen, json: true } : chosen;
   const format = parseFormat(options.format === undefined || options.format === 'json' ? 'url' : options.format);
   const signal = context.interrupted();
   const spool = createSpool();

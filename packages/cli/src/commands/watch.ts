@@ -5,6 +5,7 @@ import { CliError, EXIT, explain } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { uploadAll } from '../upload/batch.ts';
 import { createBeginUpload, type SendingOptions } from '../upload/begin-upload.ts';
+import { withDefaults } from '../upload/defaults.ts';
 import { parseFormat } from '../upload/format.ts';
 import { noProgress } from '../upload/progress.ts';
 import { tell, type ReportOptions } from '../upload/report.ts';
@@ -25,9 +26,11 @@ const STILL_FOR_MS = 1_000;
 const RETRY_MS = 30_000;
 
 /** Uploads the pictures that appear in a folder, once each is whole, until it is told to stop. */
-export async function watch(folder: string, options: WatchOptions, context: Context): Promise<void> {
+export async function watch(folder: string, given: WatchOptions, context: Context): Promise<void> {
   const { io, wait } = context;
-  const format = parseFormat(options.format ?? 'url');
+  const chosen = await withDefaults(given, context);
+  const options = chosen.format === 'json' ? { ...chosen, json: true } : chosen;
+  const format = parseFormat(options.format === undefined || options.format === 'json' ? 'url' : options.format);
   await requireFolder(folder);
   const stopping = new AbortController();
   void context.stopRequested().then(() => stopping.abort(new CliError('stopped', EXIT.interrupted, 'Stopped.')));

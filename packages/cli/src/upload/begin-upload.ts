@@ -1,13 +1,11 @@
 import { unlink } from 'node:fs/promises';
-import { EXPIRY_MAX_MS, EXPIRY_MIN_MS } from '@imgup/shared';
-import type { UploadWishes } from '../api/client.ts';
 import { connectAsUser } from '../api/connect.ts';
 import type { Context } from '../context.ts';
-import { CliError, EXIT, explain, usageError } from '../errors.ts';
+import { CliError, EXIT, explain } from '../errors.ts';
 import { readPictureFile } from '../picture-file.ts';
-import { printable } from '../printable.ts';
 import type { GlobalOptions } from '../program.ts';
 import { readableDuration } from '../readable-duration.ts';
+import { parseExpiry } from './expiry.ts';
 import { createPace } from './pace.ts';
 import type { Progress } from './progress.ts';
 import type { Source } from './sources.ts';
@@ -30,7 +28,7 @@ export function createBeginUpload(
   progress: Progress,
   signal: AbortSignal,
 ): (source: Source) => Promise<() => Promise<Uploaded>> {
-  const wishes = { keepMetadata: options.keepMetadata === true, expires: expiry(options.expires) };
+  const wishes = { keepMetadata: options.keepMetadata === true, expires: parseExpiry(options.expires, '--expires') };
   const { io, now, wait } = context;
   const remark = (line: string) => {
     if (options.verbose === true) progress.aside(() => io.note(line));
@@ -93,20 +91,3 @@ async function removeSent(source: Source, digest: string, { image }: Uploaded, s
     throw new CliError('file_not_deleted', EXIT.failed, message, { cause: error });
   });
 }
-
-/** Checked here, because a sentence about an option says more than one about a header. */
-function expiry(text: string | undefined): UploadWishes['expires'] {
-  if (text === undefined) return null;
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([mhdw])$/.exec(text) ?? [];
-  const ms = Number(number) * (UNITS.get(unit) ?? Number.NaN);
-  if (ms >= EXPIRY_MIN_MS && ms <= EXPIRY_MAX_MS) return { text, ms };
-  throw usageError(`--expires is "${printable(text)}"; give a time from 10m to 365d, such as 30m, 12h, 7d or 4w.`);
-}
-
-const MINUTE = 60_000;
-const UNITS = new Map([
-  ['m', MINUTE],
-  ['h', 60 * MINUTE],
-  ['d', 24 * 60 * MINUTE],
-  ['w', 7 * 24 * 60 * MINUTE],
-]);

@@ -30,18 +30,22 @@ const PLACEHOLDERS = {
 /** The names that `--format` takes; `json` is a matter of the whole output. */
 export const FORMAT_NAMES = [...Object.keys(FORMATS), 'json'].join(', ');
 
-/** A name, or a template such as `{url} {name}`. Errors: `CliError` (usage). */
-export function parseFormat(text: string): Format {
+/**
+ * A name, or a template such as `{url} {name}`. Errors: `CliError` (usage).
+ *
+ * @param source what the person wrote it in
+ */
+export function parseFormat(text: string, source = '--format'): Format {
   if (isKey(FORMATS, text)) return FORMATS[text];
   if (!text.includes('{')) {
-    throw usageError(`--format is "${text}"; give one of ${FORMAT_NAMES}, or a template such as '{url} {name}'.`);
+    throw usageError(`${source} is "${text}"; give one of ${FORMAT_NAMES}, or a template such as '{url} {name}'.`);
   }
   const wrong = [...text.matchAll(/\{([^{}]*)\}/g)]
     .map(([, name = '']) => name)
     .find((name) => !isKey(PLACEHOLDERS, name));
   if (wrong !== undefined) {
     const known = Object.keys(PLACEHOLDERS).map((name) => `{${name}}`);
-    throw usageError(`--format has no {${wrong}}; there are ${known.join(', ')}.`);
+    throw usageError(`${source} has no {${wrong}}; there are ${known.join(', ')}.`);
   }
   return (image, label) =>
     text.replace(/\{(\w+)\}/g, (_match, name: string) =>

@@ -1,0 +1,138 @@
+import type { AboutResponse } from '@imgup/shared';
+import { connect, connectAsUser } from '../api/connect.ts';
+import { proxyFor } from '../api/proxy.ts';
+import { SERVICE } from '../credentials/credential-store.ts';
+import type { Context } from '../context.ts';
+import { CliError, EXIT, explain } from '../errors.ts';
+import type { GlobalOptions } from '../program.ts';
+import { readableDuration } from '../readable-duration.ts';
+import { readableTime } from '../readable-time.ts';
+import { printTable } from '../table.ts';
+
+interface Check {
+  name: string;
+  status: 'ok' | 'warning' | 'failed';
+  /** What was found, and where it is not well, what to do. */
+  message: string;
+}
+
+type Finding = Omit<Check, 'name'>;
+
+const ok = (message: string): Finding => ({ status: 'ok', message });
+const warning = (message: string): Finding => ({ status: 'warning', message });
+
+/** A clock that is off by more than this makes what people see of times wrong, in milliseconds. */
+const SKEW_MAX_MS = 60_000;
+
+/**
+ * Looks at everything that an upload needs, and says of each part what to do where it is not well.
+ *
+ * @param version this program's
+ */
+export async function doctor(version: string, options: GlobalOptions, context: Context): Promise<void> {
+  const { io, config, now } = context;
+  const checks: Check[] = [];
+  const check = async (name: string, find: () => Promise<Finding>): Promise<void> => {
+    const finding = await find().catch((error: unknown): Finding => ({
+      status: 'failed',
+      message: explain(error).message,
+    }));
+    checks.push({ name, ...finding });
+  };
+
+  await check('imgup', async () => ok(`${version}, on Node ${process.versions.node}, ${process.platform}`));
+  await check('settings', async () => {
+    await (await context.settings()).read();
+    return ok(`in ${config().folder}`);
+  });
+  let server: { about: AboutResponse; skewMs: number | null; tookMs: number } | null = null;
+  await check('server', async () => {
+    const { origin, client } = await connect(context, options, context.interrupted());
+    const startedAt = performance.now();
+    const { body, serverTime } = await client.about();
+    const tookMs = performance.now() - startedAt;
+    server = { about: body, tookMs, skewMs: serverTime === null ? null : now() - serverTime };
+    return ok(`${origin} answers in ${Math.ceil(tookMs)} ms`);
+  });
+  await check('proxy', async () => {
+    const { origin } = await connect(context, options);
+    const proxy = proxyFor(origin, config().proxy);
+    return ok(proxy === null ? 'none is used' : `${withoutPassword(proxy)} is used`);
+  });
+  if (server !== null) {
+    const found: { about: AboutResponse; skewMs: number | null } = server;
+    await check('version', async () => compareVersions(version, found.about.version));
+    await check('clock', async () => compareClocks(found.skewMs));
+  }
+  await check('credentials', () => tryCredentials(context));
+  if (server !== null) {
+    await check('login', async () => {
+      const { client, session } = await connectAsUser(context, options, context.interrupted());
+      const me = await session.authorized((token) => client.me(token));
+      const { uploads, window_seconds, remaining } = me.limits;
+      checks.push({
+        name: 'limit',
+        ...(remaining > 0 ? ok : warning)(`${remaining} of ${uploads} uploads left in ${window_seconds} s`),
+      });
+      return ok(`${me.user.username}, until ${readableTime(me.session.expires_at)} UTC`);
+    });
+  }
+  finish(checks, options, io);
+}
+
+function finish(checks: Check[], options: GlobalOptions, io: Context['io']): void {
+  const failed = checks.filter(({ status }) => status === 'failed').length;
+  if (options.json !== true)
+    printTable(
+      io,
+      checks.map(({ name, status, message }) => [status, name, message]),
+    );
+  if (failed > 0) {
+    const message = `${failed} of ${checks.length} checks failed; see above for what to do.`;
+    throw new CliError('checks_failed', EXIT.failed, message, { result: { checks } });
+  }
+  if (options.json === true) io.printJson({ checks });
+}
+
+function compareVersions(ours: string, theirs: string): Finding {
+  const [major, minor] = ours.split('.');
+  const [theirMajor, theirMinor] = theirs.split('.');
+  if (major === theirMajor && minor === theirMinor) return ok(`the server's is ${theirs}`);
+  return warning(`the server's is ${theirs}, and this is ${ours}; update the older of them if something fails`);
+}
+
+function compareClocks(skewMs: number | null): Finding {
+  if (skewMs === null) return warning('the server does not tell its time; a proxy may take out the Date header');
+  const off = readableDuration(Math.abs(skewMs) / 1000);
+  if (Math.abs(skewMs) <= SKEW_MAX_MS) return ok("this machine's agrees with the server's");
+  return warning(
+    `this machine's is ${off} ${skewMs > 0 ? 'ahead of' : 'behind'} the server's; set the one that is wrong (uploads work all the same)`,
+  );
+}
+
+/** Writes, reads and deletes something of no meaning: the only proof that a store works. */
+async function tryCredentials({ credentials, config }: Context): Promise<Finding> {
+  if (config().token !== undefined) return ok('IMGUP_TOKEN is used, and the stored log-ins are not');
+  const store = await credentials();
+  // No origin has a space in it, so this is nobody's log-in.
+  const account = `trial ${process.pid}`;
+  await store.setPassword(SERVICE, account, account);
+  const kept = await store.getPassword(SERVICE, account);
+  await store.deletePassword(SERVICE, account);
+  if (kept !== account) {
+    throw new CliError(
+      'credentials_lost',
+      EXIT.failed,
+      'What is stored does not come back; use IMGUP_CREDENTIAL_STORE=file.',
+    );
+  }
+  if (store.kind === 'keychain') return ok('in the keychain of this system');
+  return ok('in a file that only you can read; IMGUP_CREDENTIAL_STORE=keychain insists on a keychain');
+}
+
+function withoutPassword(proxy: string): string {
+  const url = new URL(proxy);
+  url.username = '';
+  url.password = '';
+  return url.origin;
+}

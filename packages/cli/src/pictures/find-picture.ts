@@ -1,0 +1,51 @@
+import type { ImageResponse } from '@imgup/shared';
+import type { Connection } from '../api/connect.ts';
+import type { Session } from '../api/session.ts';
+import { ApiError, CliError, EXIT } from '../errors.ts';
+import { printable } from '../printable.ts';
+
+/** One's own picture, by its id, its link or "last". Errors: `CliError` where there is none. */
+export async function findPicture(
+  named: string,
+  { origin, client, session }: Connection & { session: Session },
+): Promise<ImageResponse> {
+  if (named === 'last') {
+    const { images } = await session.authorized((token) => client.images(token, { limit: 1, after: null }));
+    const [last] = images;
+    if (last !== undefined) return last;
+    throw new CliError('picture_not_found', EXIT.failed, `You have no pictures at ${origin}.`);
+  }
+  const none = (cause?: unknown) =>
+    new CliError(
+      'picture_not_found',
+      EXIT.failed,
+      `You have no picture ${printable(named)} at ${origin}; \`imgup list\` shows those you have.`,
+      { cause },
+    );
+  const path = linkPath(named);
+  const id = path === null ? named : idIn(path);
+  if (id === null || !ID.test(id)) throw none();
+  const image = await session
+    .authorized((token) => client.image(token, id))
+    .catch((error: unknown) => {
+      throw error instanceof ApiError && error.code === 'not_found' ? none(error) : error;
+    });
+  // Whatever stands before the path: links may have begun with something else when this one was copied.
+  if (path !== null && new URL(image.url).pathname !== path) throw none();
+  return image;
+}
+
+/** Whether it can be nothing but a link. */
+export function isLink(named: string): boolean {
+  return linkPath(named) !== null;
+}
+
+const ID = /^[0-9a-z]{1,64}$/;
+
+function linkPath(named: string): string | null {
+  return /^https?:\/\//.test(named) && URL.canParse(named) ? new URL(named).pathname : null;
+}
+
+function idIn(path: string): string | null {
+  return /^\/i\/[^/]+\/([0-9a-z]+)\.[a-z]+$/.exec(path)?.[1] ?? null;
+}
