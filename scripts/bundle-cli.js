@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
+import { RAW_TEXT, rawText } from './raw-text.js';
 import { readManifest } from './read-manifest.js';
 import { thirdPartyLicences } from './third-party-licences.js';
 
@@ -40,6 +41,7 @@ export async function bundleCli(root) {
     // What CommonJS modules expect, and an ES module does not have.
     define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname' },
     banner: { js: REQUIRE },
+    plugins: [rawText],
     // Not minified: a stack trace from someone's machine should say where and what.
     metafile: true,
     write: false,
@@ -47,7 +49,10 @@ export async function bundleCli(root) {
   });
 
   refuseDynamicCommonJs(metafile);
-  const licences = await thirdPartyLicences(root, Object.keys(metafile.inputs));
+  const inputs = Object.keys(metafile.inputs).map((path) =>
+    path.startsWith(RAW_TEXT) ? relative(root, path.slice(RAW_TEXT.length)) : path,
+  );
+  const licences = await thirdPartyLicences(root, inputs);
   const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), Buffer.from(contents)]));
   files.set('LICENSES.txt', Buffer.from(licences));
   await mkdir(dist, { recursive: true });

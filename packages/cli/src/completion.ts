@@ -1,33 +1,55 @@
 import type { Argument, Command, Option } from 'commander';
 
-/** What a shell is told at the end (cobra's directives): to offer files besides, or not to. */
-const FILES = ':0';
-const NO_FILES = ':4';
+/** What stands on a command line that the Tab key was pressed on, as tabtab's scripts tell it. */
+export interface TypedLine {
+  shell: 'bash' | 'zsh' | 'fish' | 'pwsh';
+  /** What comes after `imgup`; the last one is to be completed, and may be empty. */
+  words: string[];
+}
+
+export interface Candidate {
+  value: string;
+  description: string;
+}
+
+/** What may stand in place of the last word; "files": the name of any file. */
+export function completions(program: Command, words: string[]): Candidate[] | 'files' {
+  const typed = words.at(-1) ?? '';
+  const { command, option, position } = place(program, words.slice(0, -1));
+  const fitting = (candidates: Candidate[]) => candidates.filter(({ value }) => value.startsWith(typed));
+
+  if (option !== null) return PATHS.has(valueName(option)) ? 'files' : fitting(choices(option));
+  if (typed.startsWith('-')) return fitting(optionsOf(command));
+  if (position === 0 && command.commands.length > 0) return fitting(subcommandsOf(command));
+  const argument = argumentAt(command, position);
+  if (argument === undefined) return [];
+  return PATHS.has(argument.name()) ? 'files' : fitting(choices(argument));
+}
 
 /** Values that are paths, by how the help names them. */
 const PATHS = new Set(['file', 'folder', 'path', 'list', 'target', 'backup']);
 
-/**
- * What may stand in place of the last word, as the shells' scripts read it: a line `value<tab>description` each, and a
- * last line with a directive.
- *
- * @param words what was typed after `imgup`, of which the last one may be empty
- */
-export function completions(program: Command, words: string[]): string[] {
-  const typed = words.at(-1) ?? '';
-  const { command, option, position } = place(program, words.slice(0, -1));
-  const offer = (candidates: Candidate[]) =>
-    candidates.filter(([value]) => value.startsWith(typed)).map(([value, what]) => `${value}\t${what}`);
-
-  if (option !== null) return [...offer(choices(option)), PATHS.has(valueName(option)) ? FILES : NO_FILES];
-  if (typed.startsWith('-')) return [...offer(optionsOf(command)), NO_FILES];
-  if (position === 0 && command.commands.length > 0) return [...offer(subcommandsOf(command)), NO_FILES];
-  const argument = argumentAt(command, position);
-  if (argument === undefined) return [NO_FILES];
-  return [...offer(choices(argument)), PATHS.has(argument.name()) ? FILES : NO_FILES];
+/** What is typed, out of what the scripts hand over. @param words of the line, the program's name included */
+export function typedLine(words: string[], env: NodeJS.ProcessEnv): TypedLine {
+  const shell = env['SHELL'];
+  if (shell === 'bash' || shell === 'zsh' || shell === 'fish') {
+    return { shell, words: words.slice(1, Number(env['COMP_CWORD']) + 1) };
+  }
+  const typed = (env['COMP_LINE'] ?? '').split(' ').slice(1);
+  return { shell: 'pwsh', words: typed.map((word) => (word === '`"`"' ? '' : word)) };
 }
 
-type Candidate = [value: string, description: string];
+/** The answer, as tabtab's scripts read it. */
+export function answerLines(found: Candidate[] | 'files', shell: TypedLine['shell']): string[] {
+  // With no answer, bash completes the names of files by itself.
+  if (found === 'files') return shell === 'bash' || shell === 'pwsh' ? [] : ['__tabtab_complete_files__'];
+  return found.map(({ value, description }) => {
+    if (description === '' || shell === 'bash') return value;
+    return shell === 'zsh'
+      ? `${value.replaceAll(':', String.raw`\:`)}:${description.replaceAll(':', String.raw`\:`)}`
+      : `${value}\t${description}`;
+  });
+}
 
 /** Where in the tree the next word stands: the option that it is the value of, or its place among the arguments. */
 function place(program: Command, words: string[]): { command: Command; option: Option | null; position: number } {
@@ -63,12 +85,12 @@ function optionsOf(command: Command): Candidate[] {
       .slice(1)
       .flatMap(({ options }) => options),
   ];
-  return all.filter(({ hidden }) => !hidden).map(({ long, flags, description }) => [long ?? flags, description]);
+  return all.map(({ long, flags, description }) => ({ value: long ?? flags, description }));
 }
 
 function subcommandsOf(command: Command): Candidate[] {
   const visible = command.createHelp().visibleCommands(command);
-  return visible.map((each) => [each.name(), each.summary()]);
+  return visible.map((each) => ({ value: each.name(), description: each.summary() }));
 }
 
 function argumentAt({ registeredArguments }: Command, position: number): Argument | undefined {
@@ -77,7 +99,7 @@ function argumentAt({ registeredArguments }: Command, position: number): Argumen
 }
 
 function choices({ argChoices }: Option | Argument): Candidate[] {
-  return (argChoices ?? []).map((choice) => [choice, '']);
+  return (argChoices ?? []).map((value) => ({ value, description: '' }));
 }
 
 function valueName({ flags }: Option): string {

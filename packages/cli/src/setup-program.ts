@@ -1,4 +1,5 @@
 import { Argument, type Command } from 'commander';
+import type { Shell } from './commands/completion.ts';
 import type { Context } from './context.ts';
 import { examples } from './help.ts';
 import type { OptionsOf } from './program.ts';
@@ -121,18 +122,21 @@ export function addSetupCommands(program: Command, context: Context, { optionsOf
         ['imgup completion powershell | Out-String | Invoke-Expression', 'in $PROFILE'],
       ),
     )
-    .action(async (shell: string) => {
-      const { printScript } = await import('./commands/completion.ts');
-      printScript(shell);
+    .action(async (shell: Shell) => {
+      const { completion } = await import('./commands/completion.ts');
+      completion(shell, context);
     });
 
   // What the scripts ask.
   program
-    .command('complete', { hidden: true })
+    .command('completion-server', { hidden: true })
     .argument('[word...]')
     .allowUnknownOption()
+    .helpOption(false)
     .action(async (words: string[]) => {
-      const { completions } = await import('./completion.ts');
-      for (const line of completions(program, words)) context.io.stdout.write(`${line}\n`);
+      const { answerLines, completions, typedLine } = await import('./completion.ts');
+      const line = typedLine(words, context.config().env);
+      const found = completions(program, line.words);
+      for (const answer of answerLines(found, line.shell)) context.io.stdout.write(`${answer}\n`);
     });
 }

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { rawText } from '../../../scripts/raw-text.js';
 import type { Outcome } from './world.ts';
 
 const SOURCES = fileURLToPath(new URL('../src/', import.meta.url));
@@ -38,6 +39,7 @@ export async function compileCli() {
     format: 'esm',
     conditions: ['imgup-source'],
     external: packages.filter((name) => name !== '@imgup/shared'),
+    plugins: [rawText],
     logLevel: 'silent',
   });
   await writeFile(join(folder, 'package.json'), '{"type":"module","version":"0.0.0"}');

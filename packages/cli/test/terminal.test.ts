@@ -1,14 +1,11 @@
-import { execFile, execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { readConfig, startServer } from '@imgup/server';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { compileCli, type CliProgram } from './cli-process.ts';
+import { isThere, openTerminal, quoted } from './terminal.ts';
 import { PASSWORD, temporaryFolder, writePicture } from './world.ts';
 
-const run = promisify(execFile);
-
-const hasTmux = isThere('tmux');
+const hasTmux = isThere('tmux', '-V');
 if (!hasTmux) console.warn('skipped: a session in a real terminal; install tmux');
 
 let program: CliProgram;
@@ -16,29 +13,6 @@ beforeAll(async () => {
   program = await compileCli();
 });
 afterAll(() => program.remove());
-
-/** A shell in a terminal of 100 columns, in which `imgup` is a command. */
-async function openTerminal(env: Record<string, string>) {
-  const socket = join(await temporaryFolder(), 'tmux');
-  const tmux = async (...args: string[]) => (await run('tmux', ['-S', socket, '-f', '/dev/null', ...args])).stdout;
-  const variables = Object.entries({ PATH: process.env['PATH'], TERM: 'screen-256color', PS1: 'ready> ', ...env });
-  const shell = ['env', '-i', ...variables.map(([name, value]) => `${name}=${value}`), 'sh'];
-  await tmux('new-session', '-d', '-x', '100', '-y', '50', shell.map(quoted).join(' '));
-  onTestFinished(() =>
-    tmux('kill-server').then(
-      () => undefined,
-      () => undefined,
-    ),
-  );
-  const screen = async () => (await tmux('capture-pane', '-p', '-J')).trimEnd();
-  return {
-    screen,
-    type: (text: string) => tmux('send-keys', '-l', text),
-    press: (key: string) => tmux('send-keys', key),
-    shows: (what: string | RegExp) =>
-      vi.waitFor(async () => expect(await screen()).toMatch(what), { timeout: 30_000, interval: 50 }),
-  };
-}
 
 test.skipIf(!hasTmux)(
   'a person registers, uploads ten files through a limit, presses Ctrl-C, and goes on',
@@ -95,17 +69,4 @@ test.skipIf(!hasTmux)(
 
 function links(screen: string): string[] {
   return screen.split('\n').filter((line) => /^http:\/\/\S+\.png$/.test(line));
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-function isThere(command: string): boolean {
-  try {
-    execFileSync(command, ['-V'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
 }
