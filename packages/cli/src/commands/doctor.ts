@@ -1,5 +1,5 @@
-import type { AboutResponse } from '@imgup/shared';
-import { connect, connectAsUser } from '../api/connect.ts';
+import type { MeResponse } from '@imgup/shared';
+import { chooseOrigin, connect, connectAsUser } from '../api/connect.ts';
 import { proxyFor } from '../api/proxy.ts';
 import { SERVICE } from '../credentials/credential-store.ts';
 import type { Context } from '../context.ts';
@@ -30,54 +30,62 @@ const SKEW_MAX_MS = 60_000;
  * @param version this program's
  */
 export async function doctor(version: string, options: GlobalOptions, context: Context): Promise<void> {
-  const { io, config, now } = context;
+  const { io, config } = context;
   const checks: Check[] = [];
-  const check = async (name: string, find: () => Promise<Finding>): Promise<void> => {
-    const finding = await find().catch((error: unknown): Finding => ({
-      status: 'failed',
-      message: explain(error).message,
-    }));
-    checks.push({ name, ...finding });
-  };
 
-  await check('imgup', async () => ok(`${version}, on Node ${process.versions.node}, ${process.platform}`));
-  await check('settings', async () => {
-    await (await context.settings()).read();
-    return ok(`in ${config().folder}`);
-  });
-  let server: { about: AboutResponse; skewMs: number | null; tookMs: number } | null = null;
-  await check('server', async () => {
-    const { origin, client } = await connect(context, options, context.interrupted());
-    const startedAt = performance.now();
-    const { body, serverTime } = await client.about();
-    const tookMs = performance.now() - startedAt;
-    server = { about: body, tookMs, skewMs: serverTime === null ? null : now() - serverTime };
-    return ok(`${origin} answers in ${Math.ceil(tookMs)} ms`);
-  });
-  await check('proxy', async () => {
-    const { origin } = await connect(context, options);
-    const proxy = proxyFor(origin, config().proxy);
-    return ok(proxy === null ? 'none is used' : `${withoutPassword(proxy)} is used`);
-  });
-  if (server !== null) {
-    const found: { about: AboutResponse; skewMs: number | null } = server;
-    await check('version', async () => compareVersions(version, found.about.version));
-    await check('clock', async () => compareClocks(found.skewMs));
+  /** What was looked at, or null where that failed. */
+  async function look<T>(name: string, work: () => Promise<T>, find: (found: T) => Finding): Promise<T | null> {
+    try {
+      const found = await work();
+      checks.push({ name, ...find(found) });
+      return found;
+    } catch (error) {
+      checks.push({ name, status: 'failed', message: explain(error).message });
+      return null;
+    }
   }
-  await check('credentials', () => tryCredentials(context));
+
+  const itself = `${version}, on Node ${process.versions.node}, ${process.platform}`;
+  checks.push({ name: 'imgup', ...ok(itself) });
+  const readSettings = async () => (await context.settings()).read();
+  await look('settings', readSettings, () => ok(`in ${config().folder}`));
+  const server = await look(
+    'server',
+    () => greet(options, context),
+    ({ origin, tookMs }) => ok(`${origin} answers in ${tookMs} ms`),
+  );
+  const way = async () => proxyFor(await chooseOrigin(context, options), config().proxy);
+  await look('proxy', way, (proxy) => ok(proxy === null ? 'none is used' : `${withoutPassword(proxy)} is used`));
   if (server !== null) {
-    await check('login', async () => {
-      const { client, session } = await connectAsUser(context, options, context.interrupted());
-      const me = await session.authorized((token) => client.me(token));
-      const { uploads, window_seconds, remaining } = me.limits;
-      checks.push({
-        name: 'limit',
-        ...(remaining > 0 ? ok : warning)(`${remaining} of ${uploads} uploads left in ${window_seconds} s`),
-      });
-      return ok(`${me.user.username}, until ${readableTime(me.session.expires_at)} UTC`);
-    });
+    checks.push({ name: 'version', ...compareVersions(version, server.version) });
+    checks.push({ name: 'clock', ...compareClocks(server.skewMs) });
+  }
+  await look('credentials', () => tryCredentials(context), ok);
+  if (server !== null) {
+    const me = await look(
+      'login',
+      async () => {
+        const { client, session } = await connectAsUser(context, options, context.interrupted());
+        return session.authorized((token) => client.me(token));
+      },
+      ({ user, session }) => ok(`${user.username}, until ${readableTime(session.expires_at)} UTC`),
+    );
+    if (me !== null) checks.push({ name: 'limit', ...describeLimit(me.limits) });
   }
   finish(checks, options, io);
+}
+
+async function greet(options: GlobalOptions, context: Context) {
+  const { origin, client } = await connect(context, options, context.interrupted());
+  const startedAt = performance.now();
+  const { body, serverTime } = await client.about();
+  return {
+    origin,
+    version: body.version,
+    tookMs: Math.ceil(performance.now() - startedAt),
+    /** How far this machine's clock is ahead of the server's; null where the server does not say. */
+    skewMs: serverTime === null ? null : context.now() - serverTime,
+  };
 }
 
 function finish(checks: Check[], options: GlobalOptions, io: Context['io']): void {
@@ -110,9 +118,13 @@ function compareClocks(skewMs: number | null): Finding {
   );
 }
 
+function describeLimit({ uploads, window_seconds, remaining }: MeResponse['limits']): Finding {
+  return (remaining > 0 ? ok : warning)(`${remaining} of ${uploads} uploads left in ${window_seconds} s`);
+}
+
 /** Writes, reads and deletes something of no meaning: the only proof that a store works. */
-async function tryCredentials({ credentials, config }: Context): Promise<Finding> {
-  if (config().token !== undefined) return ok('IMGUP_TOKEN is used, and the stored log-ins are not');
+async function tryCredentials({ credentials, config }: Context): Promise<string> {
+  if (config().token !== undefined) return 'IMGUP_TOKEN is used, and the stored log-ins are not';
   const store = await credentials();
   // No origin has a space in it, so this is nobody's log-in.
   const account = `trial ${process.pid}`;
@@ -126,8 +138,8 @@ async function tryCredentials({ credentials, config }: Context): Promise<Finding
       'What is stored does not come back; use IMGUP_CREDENTIAL_STORE=file.',
     );
   }
-  if (store.kind === 'keychain') return ok('in the keychain of this system');
-  return ok('in a file that only you can read; IMGUP_CREDENTIAL_STORE=keychain insists on a keychain');
+  if (store.kind === 'keychain') return 'in the keychain of this system';
+  return 'in a file that only you can read; IMGUP_CREDENTIAL_STORE=keychain insists on a keychain';
 }
 
 function withoutPassword(proxy: string): string {
