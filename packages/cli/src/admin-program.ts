@@ -11,7 +11,8 @@ export function addAdminCommands(program: Command, context: Context, optionsOf: 
   const admin = program
     .command('admin')
     .summary("check, back up and restore a server's data")
-    .description("Checks, backs up and restores a server's data folder, on the machine where it is.");
+    .description("Checks, backs up and restores a server's data folder, on the machine where it is.")
+    .addHelpText('after', examples(['imgup admin backup imgup.tar'], ['imgup admin check']));
 
   withData(admin.command('check'))
     .summary('look for damage, and mend it')

@@ -1,4 +1,4 @@
-import { CommanderError, type Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import type { Context } from './context.ts';
 import { explain, usageError, type CliError } from './errors.ts';
 import { SHORT_HELP } from './help.ts';
@@ -63,19 +63,44 @@ function withSubcommands(command: Command): Command[] {
 }
 
 /** "error: unknown command 'uplaod'\n(Did you mean upload?)" as one sentence. */
-function wrongUsage({ code, message }: CommanderError, program: Command, args: string[]): CliError {
+function wrongUsage(error: CommanderError, program: Command, args: string[]): CliError {
   // commander has printed the help of a command that only has others.
-  if (code === 'commander.help') return usageError('Name one of the commands above.');
+  if (error.code === 'commander.help') return usageError('Name one of the commands above.');
+  const { command, rest } = meantCommand(program, args);
+  const [word] = rest;
+  const isSubcommand = error.code === 'commander.excessArguments' && command.commands.length > 0 && word !== undefined;
+  const { message } = isSubcommand ? unknownSubcommand(command, word) : error;
   const [what = '', suggestion] = withoutValue(message.replace(/^error: /, '')).split('\n');
   const sentence = `${what.charAt(0).toUpperCase()}${what.slice(1).replace(/\.$/, '')}`;
-  const help = ['imgup', ...commandNames(program, args), '--help'].join(' ');
+  const names = namesOf(command);
+  const help = ['imgup', ...names, '--help'].join(' ');
   return usageError(`${sentence}${suggestion === undefined ? '' : ` ${suggestion}`}. See \`${help}\`.`);
 }
 
-/** Of the command that was meant, and of its own: "users", "rm". */
-function commandNames(command: Command, args: string[]): string[] {
-  const meant = command.commands.find((known) => args.includes(known.name()));
-  return meant === undefined ? [] : [meant.name(), ...commandNames(meant, args.slice(args.indexOf(meant.name()) + 1))];
+/** The command that was meant, and what was typed behind its name. */
+function meantCommand(command: Command, args: string[]): { command: Command; rest: string[] } {
+  for (const [index, word] of args.entries()) {
+    const meant = command.commands.find((known) => known.name() === word || known.aliases().includes(word));
+    if (meant !== undefined) return meantCommand(meant, args.slice(index + 1));
+  }
+  return { command, rest: args };
+}
+
+/** "users", "rm". */
+function namesOf(command: Command): string[] {
+  return command.parent === null ? [] : [...namesOf(command.parent), command.name()];
+}
+
+/** What commander says where such a command does nothing by itself, with the nearest. */
+function unknownSubcommand(command: Command, word: string): Error {
+  const bare = new Command().exitOverride().configureOutput({ outputError: () => undefined });
+  for (const known of command.commands) bare.command(known.name());
+  try {
+    bare.parse([word], { from: 'user' });
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  return new Error(`unknown command '${word}'`);
 }
 
 /** `--password=secret` is no option, and the secret is repeated to nobody. */

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 
-const timestamp = v.pipe(v.string(), v.isoTimestamp());
+export const timestamp = v.pipe(v.string(), v.isoTimestamp());
 const role = v.picklist(['admin', 'user']);
 
 /** `POST /api/register`. */
