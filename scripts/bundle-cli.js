@@ -40,7 +40,7 @@ export async function bundleCli(root) {
     external: Object.keys(dependencies),
     // What CommonJS modules expect, and an ES module does not have.
     define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname' },
-    banner: { js: REQUIRE },
+    banner: { js: HEAD },
     plugins: [rawText],
     // Not minified: a stack trace from someone's machine should say where and what.
     metafile: true,
@@ -79,9 +79,11 @@ function refuseDynamicCommonJs({ inputs }) {
   }
 }
 
-const REQUIRE = [
+const HEAD = [
   "import { createRequire as createBundleRequire } from 'node:module';",
   'const require = createBundleRequire(import.meta.url);',
+  // sixel assigns to this name without declaring it, which a module may not.
+  'var UPNG;',
 ].join('\n');
 
 /**

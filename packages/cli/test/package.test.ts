@@ -84,6 +84,14 @@ test.skipIf(!secretService)(
     const answer = await fetch(uploaded.stdout.trim());
     expect(sha256(Buffer.from(await answer.arrayBuffer()))).toBe(sha256(await readFile(PHOTO)));
 
+    // What these load is bundled, too.
+    for (const way of ['kitty', 'iterm2', 'sixel', 'blocks']) {
+      expect(await imgup(['show', 'last', '--as', way], env), way).toMatchObject({ code: 0, stderr: '' });
+    }
+    expect(await imgup(['get', 'last', '-o', join(folder, 'got.jpg')], env)).toMatchObject({ code: 0, stderr: '' });
+    expect(await imgup(['doctor'], env)).toMatchObject({ code: 0, stderr: '' });
+    expect((await imgup(['completion', 'bash'], env)).stdout).toContain('imgup completion-server');
+
     const files = await readdir(env['HOME'] ?? '', { recursive: true });
     expect(files.filter((path) => path.endsWith('config.json'))).toHaveLength(1);
     expect(files.filter((path) => path.includes('credentials'))).toEqual([]);

@@ -103,7 +103,7 @@ describe('imgup show', () => {
     const { code, stdout, stderr } = await world.imgup(['show', named]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain(`link      ${image?.url}\n`);
-    expect(stdout).toContain('uploaded  2026-01-01 12:00 UTC (1 min)\n');
+    expect(stdout).toContain('uploaded  2026-01-01 12:00 UTC (1 min ago)\n');
     expect(JSON.parse((await world.imgup(['show', named, '--json'])).stdout)).toEqual(image);
   });
 

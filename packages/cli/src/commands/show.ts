@@ -38,7 +38,7 @@ export async function show(named: string, options: ShowOptions, context: Context
     ['name', image.name ?? '-'],
     ['type', image.type],
     ['size', `${readableSize(image.bytes)} (${image.bytes} bytes), ${image.width}×${image.height} pixels`],
-    ['uploaded', `${readableTime(image.created_at)} UTC (${readableAge(now() - Date.parse(image.created_at))})`],
+    ['uploaded', `${readableTime(image.created_at)} UTC (${ago(now() - Date.parse(image.created_at))})`],
     ['expires', image.expires_at === null ? 'never' : `${readableTime(image.expires_at)} UTC`],
     ['removed', image.removed.length === 0 ? 'nothing' : image.removed.join(', ')],
     ['sha256', image.sha256],
@@ -80,4 +80,9 @@ async function draw(
     colorDepth: getColorDepth?.call(io.stdout) ?? 4,
   };
   io.stdout.write(await drawPicture(Buffer.concat(parts), graphics, canvas));
+}
+
+function ago(ms: number): string {
+  const age = readableAge(ms);
+  return age === 'now' ? age : `${age} ago`;
 }
