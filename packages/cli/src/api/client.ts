@@ -58,8 +58,19 @@ export interface UploadAnswer {
   image: ImageResponse;
   /** False where the server had it already. */
   created: boolean;
-  /** What is left of the upload limit, where the server says it; `nextIn` in seconds. */
-  left: { uploads: number; nextIn: number } | null;
+  /** How it is with the upload limit, where the server says it. */
+  limit: LimitState | null;
+}
+
+export interface LimitState {
+  /** Uploads that may be made in any window, which is that many seconds long. */
+  quota: number;
+  windowSeconds: number;
+  /** Uploads that would be admitted now, and the seconds until there is one more. */
+  uploads: number;
+  nextIn: number;
+  /** Refusals of the last window, to whichever client of this user. */
+  refused: number;
 }
 
 export interface NewSession {
@@ -193,7 +204,7 @@ export function createClient({
         ...(wishes.expires !== null && { 'x-imgup-expires': wishes.expires.text }),
       };
       const answer = await call('POST', paths.images, { headers, body: picture.body });
-      return { image: parsedImage(answer), created: answer.status === 201, left: limitLeft(answer.headers) };
+      return { image: parsedImage(answer), created: answer.status === 201, limit: limitState(answer.headers) };
     },
     async findImage(accessToken, digest, { keepMetadata }) {
       const path = withParameter(paths.imageByDigest, ':sha256', Buffer.from(digest, 'base64').toString('hex'));
@@ -288,10 +299,19 @@ function retryAfter(headers: Answer['headers']): number | null {
   return /^\d{1,9}$/.test(value) ? Number(value) : null;
 }
 
-/** `RateLimit: "upload";r=3;t=12` (draft-ietf-httpapi-ratelimit-headers). */
-function limitLeft(headers: Answer['headers']): UploadAnswer['left'] {
+/** `RateLimit: "upload";r=3;t=12` (draft-ietf-httpapi-ratelimit-headers), with the policy and our own header. */
+function limitState(headers: Answer['headers']): LimitState | null {
   const [, uploads, nextIn] = /"upload";r=(\d{1,9});t=(\d{1,9})/.exec(headers['ratelimit'] ?? '') ?? [];
-  return uploads === undefined || nextIn === undefined ? null : { uploads: Number(uploads), nextIn: Number(nextIn) };
+  const policy = uploadLimit(headers);
+  if (policy === null || uploads === undefined || nextIn === undefined) return null;
+  const refused = headers['x-imgup-refused'] ?? '0';
+  return {
+    quota: policy.uploads,
+    windowSeconds: policy.windowSeconds,
+    uploads: Number(uploads),
+    nextIn: Number(nextIn),
+    refused: /^\d{1,9}$/.test(refused) ? Number(refused) : 0,
+  };
 }
 
 /** `RateLimit-Policy: "upload";q=5;w=60` (draft-ietf-httpapi-ratelimit-headers). */

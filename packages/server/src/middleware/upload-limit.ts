@@ -31,11 +31,15 @@ export function setLimitHeaders(c: Context, limiter: UploadLimiter, state: Limit
   for (const [name, value] of Object.entries(limitHeaders(limiter, state))) c.header(name, value);
 }
 
-/** `q` uploads in any `w` seconds; `r` are left now, and in `t` seconds there will be one more. */
+/**
+ * `q` uploads in any `w` seconds; `r` are left now, and in `t` seconds there will be one more. The refusals of the last
+ * window are told besides, so that several clients of one user can share the limit.
+ */
 function limitHeaders(limiter: UploadLimiter, state: LimitState): Record<string, string> {
   return {
     'RateLimit-Policy': `"upload";q=${limiter.limit};w=${limiter.windowMs / 1000}`,
     RateLimit: `"upload";r=${state.remaining};t=${toSeconds(state.nextSlotIn)}`,
+    'X-Imgup-Refused': `${state.refused}`,
   };
 }
 

@@ -5,7 +5,12 @@ export interface LimitState {
   remaining: number;
   /** Milliseconds until one more upload would be admitted than now; 0 where all of them are free. */
   nextSlotIn: number;
+  /** Refusals in the last window, up to `REFUSALS_MAX`. Those that a client has not met itself were another's, who waits. */
+  refused: number;
 }
+
+/** More refusals than this are not counted. */
+export const REFUSALS_MAX = 100;
 
 /** At most `limit` uploads a user in any `windowMs`, exactly, however many ask at once. */
 export interface UploadLimiter {

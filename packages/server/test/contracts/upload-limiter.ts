@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { UploadLimiter } from '../../src/ports/upload-limiter.ts';
+import { REFUSALS_MAX, type UploadLimiter } from '../../src/ports/upload-limiter.ts';
 
 interface LimiterOptions {
   limit: number;
@@ -42,8 +42,8 @@ export function uploadLimiterContract(
     test('looks without taking', async () => {
       const limiter = await open({ limit: 2, windowMs: 1000, now: () => 0 });
       for (let time = 0; time < 5; time += 1) expect((await limiter.peek('ada')).remaining).toBe(2);
-      expect(await limiter.take('ada')).toEqual({ admitted: true, remaining: 1, nextSlotIn: 1000 });
-      expect(await limiter.peek('ada')).toEqual({ admitted: true, remaining: 1, nextSlotIn: 1000 });
+      expect(await limiter.take('ada')).toEqual({ admitted: true, remaining: 1, nextSlotIn: 1000, refused: 0 });
+      expect(await limiter.peek('ada')).toEqual({ admitted: true, remaining: 1, nextSlotIn: 1000, refused: 0 });
     });
 
     test('holds for each user alone', async () => {
@@ -51,6 +51,21 @@ export function uploadLimiterContract(
       expect((await limiter.take('ada')).admitted).toBe(true);
       expect((await limiter.take('__proto__')).admitted).toBe(true);
       expect((await limiter.take('ada')).admitted).toBe(false);
+    });
+
+    test("tells each user's refusals of the last window", async () => {
+      let at = 1_000_000;
+      const limiter = await open({ limit: 1, windowMs: 1000, now: () => at });
+      await limiter.take('ada');
+      at += 500;
+      for (const refused of [1, 2, 3]) expect(await limiter.take('ada')).toMatchObject({ admitted: false, refused });
+      expect((await limiter.peek('bob')).refused).toBe(0);
+      at += 500;
+      expect(await limiter.take('ada')).toMatchObject({ admitted: true, refused: 3 });
+      at += 500;
+      expect((await limiter.peek('ada')).refused).toBe(0);
+      for (let request = 0; request < 200; request += 1) await limiter.take('ada');
+      expect((await limiter.peek('ada')).refused).toBe(REFUSALS_MAX);
     });
 
     test('never locks a user out for longer than a window when the clock goes back', async () => {
