@@ -37,7 +37,8 @@ export async function bundleCli(root) {
     target: 'node20.19',
     conditions: ['imgup-source'],
     mainFields: ['module', 'main'],
-    external: Object.keys(dependencies),
+    // supports-color is optional to debug, and here only because PicGo is, which the tests start.
+    external: [...Object.keys(dependencies), 'supports-color'],
     // What CommonJS modules expect, and an ES module does not have.
     define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname' },
     banner: { js: HEAD },

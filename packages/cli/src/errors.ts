@@ -1,6 +1,8 @@
 import {
   DEFAULT_SERVER,
   IMAGE_TYPE_NAMES,
+  KEYS_MAX,
+  KEY_NAME_MAX,
   PASSWORD_MAX_BYTES,
   PASSWORD_MIN_BYTES,
   USERNAME_MAX,
@@ -135,6 +137,16 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
       return [EXIT.session, 'The name or the password is wrong; try again, or make an account with `imgup register`.'];
     case 'admin_only':
       return [EXIT.failed, `Only an administrator of ${origin} may do this; ask one, or choose with --account.`];
+    case 'key_only_uploads':
+      return [
+        EXIT.session,
+        `An upload key only uploads; unset IMGUP_TOKEN for this, and run \`${loginCommand(origin)}\` if you are not logged in.`,
+      ];
+    case 'too_many_keys':
+      return [
+        EXIT.failed,
+        `You have ${KEYS_MAX} upload keys at ${origin}; end one that is not needed with \`imgup keys revoke\`.`,
+      ];
     case 'wrong_password':
       return [EXIT.failed, 'The present password is wrong; nothing was changed. Try again.'];
     case 'last_admin':
@@ -148,6 +160,8 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
         EXIT.usage,
         `A name has ${USERNAME_MIN} to ${USERNAME_MAX} characters out of letters, digits, "_", "-" and "."; choose another.`,
       ];
+    case 'key_name_invalid':
+      return [EXIT.usage, `The name of a key has 1 to ${KEY_NAME_MAX} characters; choose another.`];
     case 'password_too_short':
       return [EXIT.usage, `The password is too short; use at least ${PASSWORD_MIN_BYTES} bytes.`];
     case 'password_too_long':

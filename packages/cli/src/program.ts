@@ -13,6 +13,7 @@ import type { Context } from './context.ts';
 import type { EndSessionOptions } from './end-session.ts';
 import { FORMAT_NAMES } from './upload/format.ts';
 import { EXIT_CODES, examples, FIRST_STEPS } from './help.ts';
+import { addKeyCommands } from './key-program.ts';
 import { addPictureCommands } from './picture-program.ts';
 import { addSetupCommands } from './setup-program.ts';
 
@@ -190,7 +191,7 @@ export function createProgram(context: Context): Command {
   program
     .command('logout')
     .summary('log out')
-    .description('Ends the session at the server, and forgets its tokens here.')
+    .description('Ends the session at the server, and forgets its tokens here. Upload keys go on: see `imgup keys`.')
     .option('--all', 'end your sessions on other machines too')
     .addHelpText(
       'after',
@@ -247,7 +248,9 @@ export function createProgram(context: Context): Command {
   program
     .command('passwd')
     .summary('change your password')
-    .description('Changes your password, and ends your sessions on other machines.')
+    .description(
+      'Changes your password, and ends your sessions on other machines. Upload keys go on: `imgup keys revoke` ends them.',
+    )
     .option('--password-stdin', 'read the present password and the new one from the first two lines of stdin')
     .addHelpText(
       'after',
@@ -287,6 +290,7 @@ export function createProgram(context: Context): Command {
       await usersRm(name, optionsOf<UsersRmOptions>(command), context);
     });
 
+  addKeyCommands(program, context, optionsOf);
   addSetupCommands(program, context, { optionsOf, version: version() });
   addAdminCommands(program, context, optionsOf);
   return program;

@@ -58,6 +58,16 @@ const runs: Record<Exclude<Named, 'serve' | 'watch'>, (world: World) => Promise<
   'sessions end': (world) => world.imgup(['sessions', 'end', '--others', '--json']),
   passwd: (world) =>
     world.imgup(['passwd', '--password-stdin', '--json'], { stdin: `${PASSWORD}\nanother long secret\n` }),
+  keys: async (world) => {
+    await runs['keys create'](world);
+    return world.imgup(['keys', '--json']);
+  },
+  'keys create': (world) => world.imgup(['keys', 'create', 'a tool', '--json']),
+  'keys revoke': async (world) => {
+    await runs['keys create'](world);
+    return world.imgup(['keys', 'revoke', 'a tool', '--json']);
+  },
+  integrate: (world) => world.imgup(['integrate', 'sharex', '--json']),
   users: (world) => world.imgup(['users', ...asAdmin, '--json']),
   'users rm': (world) => world.imgup(['users', 'rm', 'ada', '--yes', ...asAdmin, '--json']),
   accounts: (world) => world.imgup(['accounts', '--json']),

@@ -1,8 +1,14 @@
 import type { HttpBindings } from '@hono/node-server';
+import type { User } from './ports/account-store.ts';
 import type { Authenticated } from './services/sessions.ts';
 
 /** What Hono's context holds here. The bindings are node's request and response, absent under `app.request()`. */
 export interface AppEnv {
   Bindings: Partial<HttpBindings>;
-  Variables: { auth: Authenticated };
+  Variables: {
+    /** Whose request it is. */
+    user: User;
+    /** With which session; not set where an upload key will do. */
+    auth: Authenticated;
+  };
 }

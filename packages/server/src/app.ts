@@ -10,6 +10,7 @@ import type { UploadLimiter } from './ports/upload-limiter.ts';
 import { problemResponse } from './problem-response.ts';
 import { authRoutes } from './routes/auth.ts';
 import { imageRoutes } from './routes/images.ts';
+import { keyRoutes } from './routes/keys.ts';
 import { pictureRoutes } from './routes/pictures.ts';
 import { publicRoutes } from './routes/public.ts';
 import { sessionRoutes } from './routes/sessions.ts';
@@ -21,10 +22,12 @@ import type { Readiness } from './services/readiness.ts';
 import type { ReceiveImage } from './services/receive-image.ts';
 import type { Sessions } from './services/sessions.ts';
 import type { SmallVersions } from './services/small-versions.ts';
+import type { UploadKeys } from './services/upload-keys.ts';
 
 export interface AppParts {
   accounts: Accounts;
   sessions: Sessions;
+  uploadKeys: UploadKeys;
   images: Images;
   limiter: UploadLimiter;
   logger: Logger;
@@ -52,6 +55,7 @@ export function buildApp(parts: AppParts): Hono<AppEnv> {
   app.route('/', publicRoutes(parts));
   app.route('/', authRoutes(parts));
   app.route('/', sessionRoutes(parts));
+  app.route('/', keyRoutes(parts));
   app.route('/', userRoutes(parts));
   app.route('/', imageRoutes(parts));
   app.route('/', pictureRoutes(parts));

@@ -26,6 +26,7 @@ import { createReadiness, type Readiness } from './services/readiness.ts';
 import { createReceiveImage } from './services/receive-image.ts';
 import { createSessions } from './services/sessions.ts';
 import { createSmallVersions } from './services/small-versions.ts';
+import { createUploadKeys } from './services/upload-keys.ts';
 import { readVersion } from './version.ts';
 
 const SWEEP_INTERVAL = 60 * 60 * 1000;
@@ -99,6 +100,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const attempts = createAttemptLimits({ ...config.loginLimit, now: steady });
     const passwords = createPasswords({ cost: passwordCost });
     const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl, now });
+    const uploadKeys = createUploadKeys({ store, now });
     const accounts = createAccounts({ store, images: imageStore, passwords, sessions, registration, now });
     const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
     const decoder = createSharpDecoder({ maxPixels: config.maxPixels });
@@ -120,6 +122,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       ...config,
       accounts,
       sessions,
+      uploadKeys,
       images,
       receiveImage,
       smallVersions,

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openLowdbAccountStore } from '../src/adapters/lowdb/account-store.ts';
 import { createGroupCommit } from '../src/adapters/lowdb/group-commit.ts';
-import { accountStoreContract, newSession, newUser } from './contracts/account-store.ts';
+import { accountStoreContract, newKey, newSession, newUser } from './contracts/account-store.ts';
 import { temporaryFolder } from './test-app.ts';
 
 const newPlace = async () => join(await temporaryFolder(), 'db.json');
@@ -19,6 +19,7 @@ describe('db.json', () => {
     ['of a number', '0'],
     ['without its parts', '{"format":1}'],
     ['with users that are none', '{"format":1,"users":{"a":null},"sessions":{},"revoked":{}}'],
+    ['with keys that are none', '{"format":1,"users":{},"sessions":{},"revoked":{},"keys":{"k":{"id":"k"}}}'],
     ['of no format', '{}'],
     ['of a newer format', '{"format":2,"users":{},"sessions":{},"revoked":{}}'],
   ])('%s stops the start, is named, and stays as it is', async (_, text) => {
@@ -29,6 +30,19 @@ describe('db.json', () => {
       message: expect.stringContaining(path) as string,
     });
     expect(await readFile(path, 'utf8')).toBe(text);
+  });
+
+  test('that was written before there were upload keys is opened, and takes them', async () => {
+    const path = await newPlace();
+    const before = await openLowdbAccountStore(path);
+    await before.createUser(newUser('ada'), newSession('s1', 'id-of-ada'));
+    await before.close();
+    const { keys: _, removals: __, ...older } = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    await writeFile(path, JSON.stringify(older));
+    const store = await openLowdbAccountStore(path);
+    expect(await store.listKeys('id-of-ada')).toEqual([]);
+    expect(await store.createKey(newKey('k1', 'id-of-ada'), 's1', 50)).toBe('created');
+    expect(await (await openLowdbAccountStore(path)).listKeys('id-of-ada')).toHaveLength(1);
   });
 
   test('that is missing beside its last good copy stops the start, so that nobody registers as the first', async () => {
@@ -47,8 +61,11 @@ describe('db.json', () => {
     // A folder in the way of the new file fails the write for root too, whom no mode stops.
     await mkdir(`${path}.next`);
     const bob = () => store.createUser(newUser('bob'), newSession('s2', 'id-of-bob'));
-    const failed = await Promise.allSettled([bob(), store.rotate('s1', 0, 5), store.endSession('s1')]);
-    expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    const key = newKey('k1', 'id-of-ada');
+    const changes = [bob(), store.createKey(key, 's1', 50), store.rotate('s1', 0, 5), store.endSession('s1')];
+    const failed = await Promise.allSettled(changes);
+    expect(failed.map(({ status }) => status)).toEqual(changes.map(() => 'rejected'));
+    expect(await store.findKey('k1')).toBeNull();
     expect(await store.findUserByName('bob')).toBeNull();
     expect((await store.findSession('s1'))?.session.counter).toBe(0);
     await rm(`${path}.next`, { recursive: true });

@@ -67,6 +67,19 @@ export const sessionsResponse = v.object({
   ),
 });
 
+const uploadKey = v.object({ id: v.string(), name: v.string(), created_at: timestamp });
+
+/** `GET /api/keys`: my upload keys, the latest first. The time of the last use is right to the hour. */
+export const keysResponse = v.object({
+  keys: v.array(v.object({ ...uploadKey.entries, last_used_at: v.nullable(timestamp) })),
+});
+
+/** `POST /api/keys`. */
+export const createKeyRequest = v.object({ name: v.string() });
+
+/** `POST /api/keys`: the one answer that ever holds the key. */
+export const createKeyResponse = v.object({ ...uploadKey.entries, key: v.string() });
+
 /** `POST /api/password`. */
 export const passwordRequest = v.object({ current: v.string(), new: v.string() });
 
@@ -129,6 +142,8 @@ export type MeResponse = v.InferOutput<typeof meResponse>;
 export type UserResponse = v.InferOutput<typeof user>;
 export type UsersResponse = v.InferOutput<typeof usersResponse>;
 export type SessionsResponse = v.InferOutput<typeof sessionsResponse>;
+export type KeysResponse = v.InferOutput<typeof keysResponse>;
+export type CreateKeyResponse = v.InferOutput<typeof createKeyResponse>;
 export type ImageResponse = v.InferOutput<typeof imageResponse>;
 export type ImagesResponse = v.InferOutput<typeof imagesResponse>;
 export type AboutResponse = v.InferOutput<typeof aboutResponse>;

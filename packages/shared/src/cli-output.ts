@@ -1,5 +1,13 @@
 import * as v from 'valibot';
-import { imageResponse, imagesResponse, sessionsResponse, timestamp, usersResponse } from './api.ts';
+import {
+  createKeyResponse,
+  imageResponse,
+  imagesResponse,
+  keysResponse,
+  sessionsResponse,
+  timestamp,
+  usersResponse,
+} from './api.ts';
 
 /** What any command prints with `--json` where it fails, beside what it has done until then. */
 const cliError = v.strictObject({
@@ -49,6 +57,8 @@ function eachPicture<Entries extends v.ObjectEntries>(done: Entries) {
   return v.union([v.strictObject({ pictures }), v.strictObject({ pictures, error: cliError })]);
 }
 
+const namedKey = v.strictObject({ id: v.string(), name: v.string() });
+
 const setting = v.pipe(v.record(v.string(), v.nullable(v.string())), v.minEntries(1));
 
 const checks = v.array(
@@ -90,6 +100,16 @@ export const cliOutput = {
   sessions: sessionsResponse,
   'sessions end': v.strictObject({ server: v.string(), ended: v.array(v.string()) }),
   passwd: v.strictObject({ server: v.string(), other_sessions_ended: v.literal(true) }),
+  keys: keysResponse,
+  'keys create': createKeyResponse,
+  'keys revoke': v.strictObject({ server: v.string(), revoked: namedKey }),
+  integrate: v.strictObject({
+    server: v.string(),
+    tool: v.string(),
+    key_made: v.nullable(namedKey),
+    configuration: v.string(),
+    advice: v.array(v.string()),
+  }),
   users: usersResponse,
   'users rm': v.strictObject({ server: v.string(), username: v.string(), images: v.picklist(['kept', 'removed']) }),
   accounts: v.strictObject({

@@ -15,6 +15,13 @@ export const IMAGE_NAME_MAX_BYTES = 255;
 /** The longest name of a device in the list of log-ins, in characters. */
 export const DEVICE_MAX = 100;
 
+/** The longest name of an upload key, in characters, and how many keys a user may have. */
+export const KEY_NAME_MAX = 64;
+export const KEYS_MAX = 50;
+
+/** An upload key: what it is, its id, and 32 random bytes in base64url. */
+export const KEY_PATTERN = /^imgup_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/;
+
 /** Where `imgup serve` listens and where the client looks when nothing else is said. */
 export const DEFAULT_HOST = '127.0.0.1';
 export const DEFAULT_PORT = 4747;

@@ -9,6 +9,8 @@ export const paths = {
   me: '/api/me',
   sessions: '/api/sessions',
   session: '/api/sessions/:id',
+  keys: '/api/keys',
+  key: '/api/keys/:id',
   password: '/api/password',
   users: '/api/users',
   user: '/api/users/:name',

@@ -1,7 +1,10 @@
 import {
   aboutResponse,
+  createKeyResponse,
   imageResponse,
   imagesResponse,
+  KEY_PATTERN,
+  keysResponse,
   loginResponse,
   meResponse,
   paths,
@@ -10,8 +13,10 @@ import {
   tokensResponse,
   usersResponse,
   type AboutResponse,
+  type CreateKeyResponse,
   type ImageResponse,
   type ImagesResponse,
+  type KeysResponse,
   type LoginResponse,
   type MeResponse,
   type SessionsResponse,
@@ -37,6 +42,10 @@ export interface Client {
   endSession(accessToken: string, id: string): Promise<void>;
   /** Ends every session of the user, or every one but that of the token. */
   endSessions(accessToken: string, which: 'all' | 'others'): Promise<void>;
+  keys(accessToken: string): Promise<KeysResponse>;
+  /** Makes an upload key, which no other answer ever holds again. */
+  createKey(accessToken: string, name: string): Promise<CreateKeyResponse>;
+  revokeKey(accessToken: string, id: string): Promise<void>;
   changePassword(accessToken: string, change: PasswordChange): Promise<void>;
   users(accessToken: string): Promise<UsersResponse>;
   removeUser(accessToken: string, name: string, options: { keepImages: boolean }): Promise<void>;
@@ -180,6 +189,15 @@ export function createClient({
       const query = which === 'others' ? '?keep=current' : '';
       done(await call('DELETE', `${paths.sessions}${query}`, { headers: bearer(accessToken) }));
     },
+    async keys(accessToken) {
+      return parsed(keysResponse, await call('GET', paths.keys, { headers: bearer(accessToken) }));
+    },
+    async createKey(accessToken, name) {
+      return parsedKey(await postJson(paths.keys, { name }, { headers: bearer(accessToken) }));
+    },
+    async revokeKey(accessToken, id) {
+      done(await call('DELETE', withParameter(paths.key, ':id', id), { headers: bearer(accessToken) }));
+    },
     async changePassword(accessToken, change) {
       done(await postJson(paths.password, change, { headers: bearer(accessToken) }));
     },
@@ -279,6 +297,13 @@ function parsedImage(answer: Answer): ImageResponse {
   // It is printed for other programs to use, so it must be one link and nothing else.
   if (!/^https?:\/\/[!-~]+$/.test(image.url)) throw unexpectedAnswer(answer);
   return image;
+}
+
+function parsedKey(answer: Answer): CreateKeyResponse {
+  const made = parsed(createKeyResponse, answer);
+  // It is printed into scripts, so it must be a key and nothing else.
+  if (!KEY_PATTERN.test(made.key)) throw unexpectedAnswer(answer);
+  return made;
 }
 
 /** For what has no answer but that it is done: a page that something in between shows says nothing of the kind. */

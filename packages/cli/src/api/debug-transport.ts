@@ -25,7 +25,7 @@ export function createDebugTransport(transport: Transport, report: (line: string
 }
 
 const SECRET_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
-const SECRET_MEMBERS = new Set(['password', 'current', 'new', 'access_token', 'refresh_token']);
+const SECRET_MEMBERS = new Set(['password', 'current', 'new', 'access_token', 'refresh_token', 'key']);
 const BLOT = '[hidden]';
 
 function reportHeaders(mark: string, headers: Record<string, string>, report: (line: string) => void): void {

@@ -1,22 +1,42 @@
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import type { AppEnv } from '../app-env.ts';
 import { AppError } from '../errors.ts';
 import type { Sessions } from '../services/sessions.ts';
+import { isUploadKey } from '../services/upload-key.ts';
+import type { UploadKeys } from '../services/upload-keys.ts';
+
+export interface Authenticators {
+  sessions: Sessions;
+  uploadKeys: UploadKeys;
+}
 
 /**
  * Lets a request pass that carries a valid access token in its Authorization header (RFC 6750, section 2.1), and
- * sets `auth`. Tokens in the query or the body are not looked for: they end in logs.
+ * sets `auth` and `user`. Tokens in the query or the body are not looked for: they end in logs. An upload key is refused.
  *
- *     routes.get('/api/me', authenticate(sessions), (c) => c.json(c.var.auth.user))
+ *     routes.get('/api/me', authenticate(services), (c) => c.json(c.var.auth.session))
  */
-export function authenticate(sessions: Sessions) {
+export function authenticate({ sessions, uploadKeys }: Authenticators) {
   return createMiddleware<AppEnv>(async function authenticate(c, next) {
-    const header = c.req.header('Authorization');
-    const token = header && /^Bearer +(\S+)$/i.exec(header)?.[1];
-    if (!token) {
-      throw new AppError('token_missing', 'Send an access token: "Authorization: Bearer <token>". Log in to get one.');
+    const token = bearerToken(c);
+    if (isUploadKey(token)) {
+      await uploadKeys.authenticate(token);
+      throw new AppError('key_only_uploads', 'An upload key may only upload. Log in, and send an access token.');
     }
-    c.set('auth', await sessions.authenticate(token));
+    const auth = await sessions.authenticate(token);
+    c.set('auth', auth);
+    c.set('user', auth.user);
+    await next();
+  });
+}
+
+/** As `authenticate`, for what uploading needs and nothing else: lets an upload key pass too. Sets `user` alone. */
+export function authenticateUpload({ sessions, uploadKeys }: Authenticators) {
+  return createMiddleware<AppEnv>(async function authenticateUpload(c, next) {
+    const token = bearerToken(c);
+    const user = isUploadKey(token) ? await uploadKeys.authenticate(token) : (await sessions.authenticate(token)).user;
+    c.set('user', user);
     await next();
   });
 }
@@ -29,4 +49,12 @@ export function requireAdmin() {
     }
     await next();
   });
+}
+
+/** @throws AppError `token_missing` */
+function bearerToken(c: Context<AppEnv>): string {
+  const header = c.req.header('Authorization');
+  const token = header && /^Bearer +(\S+)$/i.exec(header)?.[1];
+  if (token) return token;
+  throw new AppError('token_missing', 'Send an access token: "Authorization: Bearer <token>". Log in to get one.');
 }

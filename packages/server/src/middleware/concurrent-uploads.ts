@@ -8,7 +8,7 @@ const MAX_IN_ALL = 256;
 const MAX_PER_USER = 64;
 
 /**
- * Bounds the uploads that are being received at the same time. Goes after `authenticate`, and before `uploadLimit`,
+ * Bounds the uploads that are being received at the same time. Goes after `authenticateUpload`, and before `uploadLimit`,
  * because what is refused here must take no slot there.
  */
 export function concurrentUploads(limiter: UploadLimiter) {
@@ -16,7 +16,7 @@ export function concurrentUploads(limiter: UploadLimiter) {
   let inAll = 0;
 
   return createMiddleware<AppEnv>(async function concurrentUploads(c, next) {
-    const userId = c.var.auth.user.id;
+    const userId = c.var.user.id;
     const mine = () => perUser.get(userId) ?? 0;
     // Whoever is over the upload limit is told that, which lasts longer.
     const isFull = inAll >= MAX_IN_ALL || mine() >= MAX_PER_USER;

@@ -14,6 +14,6 @@ export function logRequests(logger: Logger) {
       status: c.res.status,
       ms: Math.round(performance.now() - start),
     };
-    logger.info({ ...request, ...(c.var.auth && { user: c.var.auth.user.username }) }, 'request');
+    logger.info({ ...request, ...(c.var.user && { user: c.var.user.username }) }, 'request');
   });
 }

@@ -5,14 +5,14 @@ import { AppError } from '../errors.ts';
 import type { LimitState, UploadLimiter } from '../ports/upload-limiter.ts';
 
 /**
- * Admits as many uploads a user as the limiter allows, before any of the body is read. Goes after `authenticate`.
+ * Admits as many uploads a user as the limiter allows, before any of the body is read. Goes after `authenticateUpload`.
  * An admitted upload keeps its slot even where it then fails: the limit bounds the work that a user can cause.
  *
- *     routes.post('/api/images', authenticate(sessions), uploadLimit(limiter), receive)
+ *     routes.post('/api/images', authenticateUpload(services), uploadLimit(limiter), receive)
  */
 export function uploadLimit(limiter: UploadLimiter) {
   return createMiddleware<AppEnv>(async function uploadLimit(c, next) {
-    const state = await limiter.take(c.var.auth.user.id);
+    const state = await limiter.take(c.var.user.id);
     if (!state.admitted) {
       const seconds = toSeconds(state.nextSlotIn);
       const limit = `${limiter.limit} uploads in ${limiter.windowMs / 1000} seconds`;
@@ -22,7 +22,7 @@ export function uploadLimit(limiter: UploadLimiter) {
     }
     await next();
     // As it is by now: the picture may have taken a while to arrive, and a client waits for as long as it is told.
-    setLimitHeaders(c, limiter, await limiter.peek(c.var.auth.user.id));
+    setLimitHeaders(c, limiter, await limiter.peek(c.var.user.id));
   });
 }
 

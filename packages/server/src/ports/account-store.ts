@@ -21,6 +21,18 @@ export interface Session {
   device: string | null;
 }
 
+/** A long-lived key that uploads and does nothing else. Its text is known to whoever made it, and not here. */
+export interface UploadKey {
+  id: string;
+  userId: string;
+  name: string;
+  /** SHA-256 of the key, in hex. */
+  hash: string;
+  createdAt: number;
+  /** Null while it has not been used. */
+  lastUsedAt: number | null;
+}
+
 /** What decides about one authenticated request. */
 export interface Authorization {
   user: User;
@@ -29,7 +41,7 @@ export interface Authorization {
 }
 
 /**
- * Users, sessions and revoked access tokens.
+ * Users, sessions, revoked access tokens and upload keys.
  *
  * When a method that changes something resolves, the change survives a power cut, except where it says otherwise;
  * when it rejects, nothing has changed. Each is atomic, so that no service needs a lock.
@@ -59,7 +71,7 @@ export interface AccountStore {
   setPassword(session: Session, expectedHash: string, passwordHash: string): Promise<boolean>;
 
   /**
-   * Removes a user and their sessions. Where `removeImages` is set, the id is listed by `listRemovals` from then on.
+   * Removes a user, their sessions and their upload keys. Where `removeImages` is set, the id is listed by `listRemovals` from then on.
    * An administrator is removed only while another is left: then the result is `last_admin`.
    */
   deleteUser(userId: string, removeImages: boolean): Promise<'deleted' | 'not_found' | 'last_admin'>;
@@ -103,6 +115,24 @@ export interface AccountStore {
 
   /** Remembers until `expiresAt` that an access token is revoked. */
   revokeAccessToken(tokenId: string, expiresAt: number): Promise<void>;
+
+  /**
+   * Adds an upload key. With nothing changed, resolves to why not: `session_ended` where the session that asks for it is
+   * gone (reading the request takes long enough), `too_many` where its user has `max` keys.
+   */
+  createKey(key: UploadKey, sessionId: string, max: number): Promise<'created' | 'session_ended' | 'too_many'>;
+
+  /** An upload key and its user in one look; it may see a change that is still being stored. */
+  findKey(keyId: string): Promise<{ key: UploadKey; user: User } | null>;
+
+  /** A user's upload keys, the latest first. */
+  listKeys(userId: string): Promise<UploadKey[]>;
+
+  /** Notes when an upload key was used; never goes back. May be lost in a crash. */
+  markKeyUsed(keyId: string, at: number): void;
+
+  /** Removes an upload key of this user; false where they have no such key. */
+  deleteKey(userId: string, keyId: string): Promise<boolean>;
 
   /** Forgets revocations past their time, and sessions idle since before `idleSince` or older than `createdBefore`. */
   sweep(now: number, idleSince: number, createdBefore: number): Promise<void>;

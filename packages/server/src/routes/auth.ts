@@ -1,24 +1,23 @@
 import { DEVICE_MAX, loginRequest, passwordRequest, paths, refreshRequest, registerRequest } from '@imgup/shared';
 import { Hono } from 'hono';
 import type { AppEnv } from '../app-env.ts';
-import { authenticate } from '../middleware/authenticate.ts';
+import { authenticate, type Authenticators } from '../middleware/authenticate.ts';
 import { clientAddress, type Network } from '../middleware/client-address.ts';
 import type { Accounts } from '../services/accounts.ts';
 import type { AttemptLimits } from '../services/attempt-limits.ts';
-import type { Sessions } from '../services/sessions.ts';
 import { readJson } from './request-body.ts';
 import { userResponse } from './user-response.ts';
 
 const NO_STORE = { 'Cache-Control': 'no-store' };
 
-interface AuthRoutesOptions {
+interface AuthRoutesOptions extends Authenticators {
   accounts: Accounts;
-  sessions: Sessions;
   attempts: AttemptLimits;
   trustedProxies: Network[];
 }
 
-export function authRoutes({ accounts, sessions, attempts, trustedProxies }: AuthRoutesOptions) {
+export function authRoutes(options: AuthRoutesOptions) {
+  const { accounts, sessions, attempts, trustedProxies } = options;
   return new Hono<AppEnv>()
     .post(paths.register, async (c) => {
       const { username, password, device } = await readJson(c, registerRequest);
@@ -37,14 +36,14 @@ export function authRoutes({ accounts, sessions, attempts, trustedProxies }: Aut
       attempts.refresh(clientAddress(c, trustedProxies), refresh_token);
       return c.json(await sessions.refresh(refresh_token), 200, NO_STORE);
     })
-    .post(paths.password, authenticate(sessions), async (c) => {
+    .post(paths.password, authenticate(options), async (c) => {
       const body = await readJson(c, passwordRequest);
       const { user } = c.var.auth;
       attempts.password(clientAddress(c, trustedProxies), user.username);
       await accounts.changePassword(c.var.auth, body.current, body.new);
       return c.body(null, 204);
     })
-    .post(paths.logoutAccess, authenticate(sessions), async (c) => {
+    .post(paths.logoutAccess, authenticate(options), async (c) => {
       await sessions.revokeAccessToken(c.var.auth);
       return c.body(null, 204);
     })

@@ -1,10 +1,11 @@
 import { EXPIRY_MAX_MS, EXPIRY_MIN_MS, paths, type ImagesResponse } from '@imgup/shared';
 import contentDisposition from 'content-disposition';
 import { Hono, type Context } from 'hono';
+import { accepts } from 'hono/accepts';
 import { createMiddleware } from 'hono/factory';
 import type { AppEnv } from '../app-env.ts';
 import { AppError } from '../errors.ts';
-import { authenticate } from '../middleware/authenticate.ts';
+import { authenticate, authenticateUpload, type Authenticators } from '../middleware/authenticate.ts';
 import type { Network } from '../middleware/client-address.ts';
 import { concurrentUploads } from '../middleware/concurrent-uploads.ts';
 import { uploadLimit } from '../middleware/upload-limit.ts';
@@ -14,16 +15,14 @@ import type { UploadLimiter } from '../ports/upload-limiter.ts';
 import type { Images } from '../services/images.ts';
 import type { Readiness } from '../services/readiness.ts';
 import type { ReceiveImage } from '../services/receive-image.ts';
-import type { Sessions } from '../services/sessions.ts';
 import { imageResponse } from './image-response.ts';
 import { receiveFilePart } from './multipart.ts';
 import { contentLength, requestBody } from './request-body.ts';
 import { requestOrigin } from './request-origin.ts';
 
-interface ImageRoutesOptions {
+interface ImageRoutesOptions extends Authenticators {
   images: Images;
   receiveImage: ReceiveImage;
-  sessions: Sessions;
   limiter: UploadLimiter;
   readiness: Readiness;
   /** The largest picture. */
@@ -43,7 +42,7 @@ const NO_STORE = { 'Cache-Control': 'no-store' };
 
 /** Uploading pictures, and what one has uploaded. */
 export function imageRoutes(options: ImageRoutesOptions) {
-  const { images, receiveImage, sessions, limiter, readiness, maxBytes, publicUrl, trustedProxies } = options;
+  const { images, receiveImage, limiter, readiness, maxBytes, publicUrl, trustedProxies } = options;
   const origin = (c: Context<AppEnv>) => publicUrl ?? requestOrigin(c, trustedProxies);
 
   /** Refuses what its headers show to be hopeless, so that it takes no slot of the limit. */
@@ -55,7 +54,7 @@ export function imageRoutes(options: ImageRoutesOptions) {
     const length = contentLength(c);
     if (length === 0) throw new AppError('image_empty', 'The picture is empty. Send the bytes of a picture.');
     const least = isMultipart(c) ? (length ?? 0) - MULTIPART_OVERHEAD : (length ?? 0);
-    await receiveImage.checkLength(c.var.auth.user.id, least);
+    await receiveImage.checkLength(c.var.user.id, least);
     wishes(c);
     // The picture as it was sent and the one that is served lie side by side for a moment.
     const giveBack = await readiness.takeRoom(2 * (length ?? maxBytes));
@@ -69,12 +68,12 @@ export function imageRoutes(options: ImageRoutesOptions) {
   return new Hono<AppEnv>()
     .post(
       paths.images,
-      authenticate(sessions),
+      authenticateUpload(options),
       checkHeaders,
       concurrentUploads(limiter),
       uploadLimit(limiter),
       async (c) => {
-        const upload = { owner: c.var.auth.user.id, ...wishes(c) };
+        const upload = { owner: c.var.user.id, ...wishes(c) };
         const body = requestBody(c);
         const { record, created } = isMultipart(c)
           ? await receiveFilePart(c.req.header('Content-Type') ?? '', body, ({ name, source }) =>
@@ -82,28 +81,30 @@ export function imageRoutes(options: ImageRoutesOptions) {
             )
           : await receiveImage.receive({ ...upload, source: body, name: fileName(c) });
         const image = imageResponse(record, origin(c));
-        return c.json(image, created ? 201 : 200, { Location: image.url });
+        const status = created ? 201 : 200;
+        const headers = { Location: image.url };
+        return wantsText(c) ? c.text(`${image.url}\n`, status, headers) : c.json(image, status, headers);
       },
     )
-    .get(paths.imageByDigest, authenticate(sessions), async (c) => {
+    .get(paths.imageByDigest, authenticateUpload(options), async (c) => {
       const sha256 = c.req.param('sha256') ?? '';
       const key = /^[0-9a-f]{64}$/.test(sha256) ? digestKey(sha256, wishes(c).keepMetadata) : null;
-      const record = key === null ? null : await images.findByDigest(c.var.auth.user.id, key);
+      const record = key === null ? null : await images.findByDigest(c.var.user.id, key);
       if (record === null) throw new AppError('not_found', 'You have no picture with this digest. Upload it.');
       const image = imageResponse(record, origin(c));
       return c.json(image, 200, { ...NO_STORE, Location: image.url });
     })
-    .get(paths.images, authenticate(sessions), async (c) => {
+    .get(paths.images, authenticate(options), async (c) => {
       const after = c.req.query('after') ?? null;
       const { records, next, total } = await images.list(c.var.auth.user.id, after, pageSize(c));
       const body: ImagesResponse = { images: records.map((record) => imageResponse(record, origin(c))), next, total };
       return c.json(body, 200, NO_STORE);
     })
-    .get(paths.image, authenticate(sessions), async (c) => {
+    .get(paths.image, authenticate(options), async (c) => {
       const record = await images.get(c.var.auth.user.id, c.req.param('id') ?? '');
       return c.json(imageResponse(record, origin(c)), 200, NO_STORE);
     })
-    .delete(paths.image, authenticate(sessions), async (c) => {
+    .delete(paths.image, authenticate(options), async (c) => {
       await images.remove(c.var.auth.user.id, c.req.param('id') ?? '');
       return c.body(null, 204);
     });
@@ -118,6 +119,12 @@ function pageSize(c: Context): number {
 
 function isMultipart(c: Context): boolean {
   return /^multipart\/form-data\b/i.test(c.req.header('Content-Type') ?? '');
+}
+
+/** For a script without a reader of JSON: the link is all of the answer where `Accept: text/plain` asks for it. */
+function wantsText(c: Context): boolean {
+  const json = 'application/json';
+  return accepts(c, { header: 'Accept', supports: [json, 'text/plain'], default: json }) === 'text/plain';
 }
 
 /** The name in Content-Disposition (RFC 6266), or null. It is for display, so a broken header is no error. */

@@ -1,23 +1,22 @@
 import { paths, type MeResponse, type UsersResponse } from '@imgup/shared';
 import { Hono } from 'hono';
 import type { AppEnv } from '../app-env.ts';
-import { authenticate, requireAdmin } from '../middleware/authenticate.ts';
+import { authenticate, requireAdmin, type Authenticators } from '../middleware/authenticate.ts';
 import { setLimitHeaders } from '../middleware/upload-limit.ts';
 import type { UploadLimiter } from '../ports/upload-limiter.ts';
 import type { Accounts } from '../services/accounts.ts';
 import { describeHash } from '../services/passwords.ts';
-import type { Sessions } from '../services/sessions.ts';
 import { userResponse } from './user-response.ts';
 
-interface UserRoutesOptions {
+interface UserRoutesOptions extends Authenticators {
   accounts: Accounts;
-  sessions: Sessions;
   limiter: UploadLimiter;
 }
 
-export function userRoutes({ accounts, sessions, limiter }: UserRoutesOptions) {
+export function userRoutes(options: UserRoutesOptions) {
+  const { accounts, sessions, limiter } = options;
   return new Hono<AppEnv>()
-    .get(paths.me, authenticate(sessions), async (c) => {
+    .get(paths.me, authenticate(options), async (c) => {
       const { user, session } = c.var.auth;
       const state = await limiter.peek(user.id);
       setLimitHeaders(c, limiter, state);
@@ -37,7 +36,7 @@ export function userRoutes({ accounts, sessions, limiter }: UserRoutesOptions) {
       };
       return c.json(me, 200, { 'Cache-Control': 'no-store' });
     })
-    .get(paths.users, authenticate(sessions), requireAdmin(), async (c) => {
+    .get(paths.users, authenticate(options), requireAdmin(), async (c) => {
       const all = await accounts.list();
       const users: UsersResponse = {
         users: all.map((user) => ({
@@ -47,7 +46,7 @@ export function userRoutes({ accounts, sessions, limiter }: UserRoutesOptions) {
       };
       return c.json(users, 200, { 'Cache-Control': 'no-store' });
     })
-    .delete(paths.user, authenticate(sessions), requireAdmin(), async (c) => {
+    .delete(paths.user, authenticate(options), requireAdmin(), async (c) => {
       await accounts.remove(c.req.param('name') ?? '', { keepImages: c.req.query('keep_images') === 'true' });
       return c.body(null, 204);
     });

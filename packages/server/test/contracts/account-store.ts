@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { AccountStore, Session, User } from '../../src/ports/account-store.ts';
+import type { AccountStore, Session, UploadKey, User } from '../../src/ports/account-store.ts';
 
 /** Opens the store that `place` names: the same place holds the same accounts. */
 export type OpenAccountStore = (place: string) => Promise<AccountStore>;
@@ -11,6 +11,10 @@ export function newUser(username: string): Omit<User, 'role'> {
 export function newSession(id: string, userId: string): Session {
   const at = 1000;
   return { id, userId, counter: 0, seenAt: null, rotatedAt: at, createdAt: at, lastUsedAt: at, device: null };
+}
+
+export function newKey(id: string, userId: string): UploadKey {
+  return { id, userId, name: 'a tool', hash: 'ab'.repeat(32), createdAt: 1000, lastUsedAt: null };
 }
 
 /** What every account store promises. */
@@ -61,6 +65,8 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
       const { store } = await withAda();
       expect(await store.findUserByName(name)).toBeNull();
       expect(await store.findSession(name)).toBeNull();
+      expect(await store.findKey(name)).toBeNull();
+      expect(await store.deleteKey('id-of-ada', name)).toBe(false);
       expect((await store.findAuthorization('s1', name))?.tokenRevoked).toBe(false);
       const user = await store.createUser(newUser(name), newSession('s2', `id-of-${name.toLowerCase()}`));
       expect(user).toMatchObject({ role: 'user' });
@@ -136,6 +142,61 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
       expect((await (await reopen()).findAuthorization('s1', 't1'))?.tokenRevoked).toBe(true);
       await store.sweep(9000, 0, 0);
       expect((await (await reopen()).findAuthorization('s1', 't1'))?.tokenRevoked).toBe(false);
+    });
+
+    test('keeps an upload key until it is deleted, by its user alone', async () => {
+      const { store, reopen, ada } = await withAda();
+      const [first, second] = [newKey('k1', ada.id), { ...newKey('k2', ada.id), createdAt: 2000 }];
+      expect(await store.createKey(first, 's1', 50)).toBe('created');
+      expect(await store.createKey(second, 's1', 50)).toBe('created');
+      const again = await reopen();
+      expect(await again.findKey('k1')).toEqual({ key: first, user: ada });
+      expect(await again.listKeys(ada.id)).toEqual([second, first]);
+      expect(await again.listKeys('id-of-bob')).toEqual([]);
+      expect(await again.deleteKey('id-of-bob', 'k1')).toBe(false);
+      expect([await again.deleteKey(ada.id, 'k1'), await again.deleteKey(ada.id, 'k1')]).toEqual([true, false]);
+      expect(await again.findKey('k1')).toBeNull();
+      expect(await (await reopen()).listKeys(ada.id)).toEqual([second]);
+    });
+
+    test('adds an upload key for a session that lives, and never more than the most, however many ask', async () => {
+      const { store, ada } = await withAda();
+      await store.createUser(newUser('bob'), newSession('s2', 'id-of-bob'));
+      expect(await store.createKey(newKey('k0', ada.id), 'ended', 3)).toBe('session_ended');
+      expect(await store.createKey(newKey('k0', ada.id), 's2', 3)).toBe('session_ended');
+      const ids = Array.from({ length: 10 }, (_, index) => `k${index}`);
+      const results = await Promise.all(ids.map((id) => store.createKey(newKey(id, ada.id), 's1', 3)));
+      expect(results).toEqual(ids.map((_, index) => (index < 3 ? 'created' : 'too_many')));
+      expect(await store.listKeys(ada.id)).toHaveLength(3);
+      expect(await store.createKey(newKey('k20', 'id-of-bob'), 's2', 3)).toBe('created');
+    });
+
+    test('keeps upload keys when sessions end and the password is changed, and none of a removed user', async () => {
+      const { store, reopen, ada } = await withAda();
+      await store.createUser(newUser('bob'), newSession('s2', 'id-of-bob'));
+      await store.createKey(newKey('k1', 'id-of-bob'), 's2', 50);
+      await store.createKey(newKey('k2', ada.id), 's1', 50);
+      await store.setPassword(newSession('s2', 'id-of-bob'), '$2b$04$hash', 'new');
+      await store.endSessions('id-of-bob', null);
+      await store.sweep(1e15, 1e15, 1e15);
+      expect((await store.findKey('k1'))?.user.username).toBe('bob');
+      await store.deleteUser('id-of-bob', true);
+      expect(await store.findKey('k1')).toBeNull();
+      const again = await reopen();
+      expect([await again.findKey('k1'), await again.listKeys('id-of-bob')]).toEqual([null, []]);
+      expect(await again.listKeys(ada.id)).toHaveLength(1);
+    });
+
+    test('notes when an upload key was used, and never an earlier time', async () => {
+      const { store, reopen, ada } = await withAda();
+      await store.createKey(newKey('k1', ada.id), 's1', 50);
+      store.markKeyUsed('k1', 5000);
+      store.markKeyUsed('k1', 4000);
+      store.markKeyUsed('unknown', 5000);
+      expect((await store.findKey('k1'))?.key.lastUsedAt).toBe(5000);
+      // Which is stored after what was noted before.
+      await store.revokeAccessToken('t1', 9000);
+      expect((await (await reopen()).findKey('k1'))?.key.lastUsedAt).toBe(5000);
     });
 
     test('sweeps sessions that are idle or old, and no others', async () => {

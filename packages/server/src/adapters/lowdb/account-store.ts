@@ -1,11 +1,11 @@
 import { Low } from 'lowdb';
 import { StartError } from '../../errors.ts';
-import type { AccountStore, Session, User } from '../../ports/account-store.ts';
+import type { AccountStore, Session, UploadKey, User } from '../../ports/account-store.ts';
 import { createDurableJsonFile } from './durable-json-file.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { FORMAT, parseDatabase, type Database } from './parse-database.ts';
 
-const EMPTY: Database = { format: FORMAT, users: {}, sessions: {}, revoked: {}, removals: {} };
+const EMPTY: Database = { format: FORMAT, users: {}, sessions: {}, revoked: {}, removals: {}, keys: {} };
 
 /**
  * Accounts in one JSON file, held in memory. Records are keyed by ids that the server makes, never by a name from
@@ -29,6 +29,7 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
     sessions: withoutPrototype(db.data.sessions),
     revoked: withoutPrototype(db.data.revoked),
     removals: withoutPrototype(db.data.removals),
+    keys: withoutPrototype(db.data.keys),
   };
   db.data = data;
 
@@ -54,6 +55,10 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
 
   function removeSessions(sessions: Session[]): Undo[] {
     return sessions.map((session) => set(data.sessions, session.id, undefined));
+  }
+
+  function keysOf(userId: string): UploadKey[] {
+    return Object.values(data.keys).filter((key) => key.userId === userId);
   }
 
   return {
@@ -100,6 +105,7 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       if (isAdmin(user) && Object.values(data.users).filter(isAdmin).length === 1) return 'last_admin';
       const key = nameKey(user.username);
       const undos = [...removeSessions(sessionsOf(userId)), set(data.users, userId, undefined)];
+      undos.push(...keysOf(userId).map((uploadKey) => set(data.keys, uploadKey.id, undefined)));
       undos.push(set(data.removals, userId, removeImages ? 'remove' : 'keep'));
       idsByName.delete(key);
       undos.push(() => idsByName.set(key, userId));
@@ -185,6 +191,38 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
 
     async revokeAccessToken(tokenId, expiresAt) {
       await commit(set(data.revoked, tokenId, expiresAt));
+    },
+
+    async createKey(key, sessionId, max) {
+      if (data.sessions[sessionId]?.userId !== key.userId) return 'session_ended';
+      if (keysOf(key.userId).length >= max) return 'too_many';
+      await commit(set(data.keys, key.id, key));
+      return 'created';
+    },
+
+    findKey(keyId) {
+      const key = data.keys[keyId];
+      const user = key && data.users[key.userId];
+      return Promise.resolve(user ? { key, user } : null);
+    },
+
+    listKeys(userId) {
+      return Promise.resolve(keysOf(userId).toSorted((a, b) => b.createdAt - a.createdAt));
+    },
+
+    markKeyUsed(keyId, at) {
+      const key = data.keys[keyId];
+      if (key === undefined || (key.lastUsedAt !== null && key.lastUsedAt >= at)) return;
+      // Nobody waits for it, as in markSeen.
+      commit(set(data.keys, keyId, { ...key, lastUsedAt: at })).catch(() => undefined);
+    },
+
+    async deleteKey(userId, keyId) {
+      // As in endSession.
+      if (data.keys[keyId]?.userId !== userId) await settled();
+      if (data.keys[keyId]?.userId !== userId) return false;
+      await commit(set(data.keys, keyId, undefined));
+      return true;
     },
 
     async sweep(now, idleSince, createdBefore) {
