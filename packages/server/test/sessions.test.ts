@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { bearer, openApp, refusal, type TestApp } from './test-app.ts';
 
 const SECOND = 1000;
-const DAY = 24 * 60 * 60 * SECOND;
+const HOUR = 60 * 60 * SECOND;
+const DAY = 24 * HOUR;
 
 const refresh = (app: TestApp, refresh_token: string) => app.post('/api/token/refresh', { refresh_token });
 const tokensOf = async (answer: Response) => (await answer.json()) as TokensResponse;
@@ -110,6 +111,20 @@ describe('a refresh token', () => {
     app.clock.now += 2 * SECOND;
     expect(await refusal(await refresh(app, first.refresh_token))).toBe('400 invalid_grant');
     expect(await refusal(await me(app, second.access_token))).toBe('401 token_revoked');
+    expect(await refusal(await refresh(app, second.refresh_token))).toBe('400 invalid_grant');
+  });
+
+  test('whose successor was seen by a clock that was ahead is answered 30 s more, not until that time comes', async () => {
+    const app = await openApp();
+    const first = await app.register('ada');
+    app.clock.now += 2 * HOUR;
+    const second = await tokensOf(await refresh(app, first.refresh_token));
+    expect((await me(app, second.access_token)).status).toBe(200);
+    app.clock.now -= 2 * HOUR;
+    app.clock.now += 1.5 * HOUR;
+    expect((await tokensOf(await refresh(app, first.refresh_token))).refresh_token).toBe(second.refresh_token);
+    app.clock.now += 31 * SECOND;
+    expect(await refusal(await refresh(app, first.refresh_token))).toBe('400 invalid_grant');
     expect(await refusal(await refresh(app, second.refresh_token))).toBe('400 invalid_grant');
   });
 

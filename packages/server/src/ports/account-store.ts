@@ -87,8 +87,9 @@ export interface AccountStore {
   rotate(sessionId: string, from: number, at: number): Promise<Session | null>;
 
   /**
-   * Notes that this generation has been seen in use, if it is still the newest. May be lost in a crash:
-   * the replaced token is then answered for longer, and nobody is logged out.
+   * Notes that this generation has been seen in use, if it is still the newest and has not been seen before; a time
+   * later than `at` is of a clock that was wrong, and becomes `at`. May be lost in a crash: the replaced token is then
+   * answered for longer, and nobody is logged out.
    */
   markSeen(sessionId: string, counter: number, at: number): void;
 

@@ -116,6 +116,8 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
           // Null: another request has rotated it meanwhile, and this token is now the replaced one.
           if (rotated !== null) return issueTokens(rotated);
         } else if (counter === session.counter - 1 && isReplayAllowed(session)) {
+          // The clock has been set back: the grace counts from now, or it would last as long as the clock was wrong.
+          if (session.seenAt !== null && session.seenAt > now()) store.markSeen(sessionId, session.counter, now());
           return issueTokens(session);
         } else {
           if (counter < session.counter) await store.endSession(sessionId);

@@ -94,6 +94,9 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
       store.markSeen('s1', 0, 2000);
       store.markSeen('s1', 0, 3000);
       expect(await seenAt()).toBe(2000);
+      // The clock has been set back.
+      store.markSeen('s1', 0, 1500);
+      expect(await seenAt()).toBe(1500);
       await store.rotate('s1', 0, 4000);
       expect(await seenAt()).toBeNull();
     });

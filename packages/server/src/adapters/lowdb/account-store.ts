@@ -155,7 +155,7 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
 
     markSeen(sessionId, counter, at) {
       const session = data.sessions[sessionId];
-      if (session?.counter !== counter || session.seenAt !== null) return;
+      if (session?.counter !== counter || (session.seenAt !== null && session.seenAt <= at)) return;
       // Nobody waits for it, and where it cannot be stored the replaced token is answered for longer.
       commit(
         set(data.sessions, sessionId, { ...session, seenAt: at, lastUsedAt: Math.max(session.lastUsedAt, at) }),
