@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TokensResponse } from '@imgup/shared';
 import { describe, expect, test } from 'vitest';
 import { bearer, openApp, refusal, type TestApp } from './test-app.ts';
@@ -69,6 +71,34 @@ describe('an access token', () => {
     expect(await refusal(await me(app, tokens.access_token))).toBe('401 token_revoked');
     const next = await tokensOf(await refresh(app, tokens.refresh_token));
     expect((await me(app, next.access_token)).status).toBe(200);
+  });
+});
+
+describe('a revoked access token', () => {
+  const revoked = async (app: TestApp) =>
+    Object.keys((JSON.parse(await readFile(join(app.data, 'db.json'), 'utf8')) as { revoked: object }).revoked);
+
+  test('stays revoked though the server was once started with a clock that was hours ahead', async () => {
+    const app = await openApp();
+    const { access_token } = await app.register('ada');
+    await app.post('/api/logout/access', {}, access_token);
+    await app.close();
+    const ahead = await openApp({ data: app.data, now: () => app.clock.now + 2 * HOUR });
+    await ahead.close();
+    const right = await openApp({ data: app.data });
+    expect(await refusal(await me(right, access_token))).toBe('401 token_revoked');
+  });
+
+  test('is forgotten a day after it has expired', async () => {
+    const app = await openApp();
+    const { access_token, expires_in } = await app.register('ada');
+    await app.post('/api/logout/access', {}, access_token);
+    await app.close();
+    const startedAt = async (now: number) => (await openApp({ data: app.data, now: () => now })).close();
+    await startedAt(app.clock.now + expires_in * SECOND + DAY - 1);
+    expect(await revoked(app)).toHaveLength(1);
+    await startedAt(app.clock.now + expires_in * SECOND + DAY);
+    expect(await revoked(app)).toEqual([]);
   });
 });
 

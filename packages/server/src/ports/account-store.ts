@@ -102,8 +102,8 @@ export interface AccountStore {
   /** Ends all sessions of a user, or all but one; resolves to how many. */
   endSessions(userId: string, keepSessionId: string | null): Promise<number>;
 
-  /** Remembers until `expiresAt` that an access token is revoked. */
-  revokeAccessToken(tokenId: string, expiresAt: number): Promise<void>;
+  /** Remembers until `until` that an access token is revoked. */
+  revokeAccessToken(tokenId: string, until: number): Promise<void>;
 
   /** Forgets revocations past their time, and sessions idle since before `idleSince` or older than `createdBefore`. */
   sweep(now: number, idleSince: number, createdBefore: number): Promise<void>;

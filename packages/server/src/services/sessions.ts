@@ -16,6 +16,9 @@ const ABSOLUTE_LIFETIME = 90 * DAY;
 /** How long a replaced token is still answered once its successor has been seen in use: parallel clients. */
 const REPLAY_GRACE = 30 * SECOND;
 
+/** How long the revocation of an expired token is kept: a clock that was ahead would forget it while the token lives. */
+const REVOCATION_GRACE = DAY;
+
 interface SessionsOptions {
   store: AccountStore;
   keyRing: KeyRing;
@@ -144,7 +147,7 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
 
     /** Revokes one access token; its session goes on. */
     async revokeAccessToken({ tokenId, tokenExpiresAt }: Authenticated): Promise<void> {
-      await store.revokeAccessToken(tokenId, tokenExpiresAt * SECOND);
+      await store.revokeAccessToken(tokenId, tokenExpiresAt * SECOND + REVOCATION_GRACE);
     },
 
     /** Ends the session of a refresh token, and its access tokens with it. An unknown token is no error (RFC 7009). */

@@ -183,15 +183,15 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       return true;
     },
 
-    async revokeAccessToken(tokenId, expiresAt) {
-      await commit(set(data.revoked, tokenId, expiresAt));
+    async revokeAccessToken(tokenId, until) {
+      await commit(set(data.revoked, tokenId, until));
     },
 
     async sweep(now, idleSince, createdBefore) {
       const over = Object.values(data.sessions).filter(
         (session) => session.lastUsedAt < idleSince || session.createdAt < createdBefore,
       );
-      const forgotten = Object.entries(data.revoked).filter(([, expiresAt]) => expiresAt <= now);
+      const forgotten = Object.entries(data.revoked).filter(([, until]) => until <= now);
       const undos = [...removeSessions(over), ...forgotten.map(([id]) => set(data.revoked, id, undefined))];
       if (undos.length > 0) await commit(all(undos));
     },
