@@ -51,6 +51,20 @@ describe('sessions', () => {
     expect((await me(again, laptop.access_token)).status).toBe(200);
   });
 
+  test('are a hundred at most: one more log-in ends the one that was not used for longest', async () => {
+    const app = await openApp();
+    const first = await app.register('ada');
+    app.clock.now += 1000;
+    const second = await login(app, 'ada');
+    for (let count = 2; count < 100; count += 1) await login(app, 'ada');
+    app.clock.now += 1000;
+    expect(await sessionsOf(app, first.access_token)).toHaveLength(100);
+    const last = await login(app, 'ada');
+    expect(await sessionsOf(app, last.access_token)).toHaveLength(100);
+    expect((await me(app, first.access_token)).status).toBe(200);
+    expect(await refusal(await me(app, second.access_token))).toBe('401 token_revoked');
+  });
+
   test('of another user are not shown, and cannot be ended', async () => {
     const app = await openApp();
     const ada = await app.register('ada');

@@ -51,6 +51,9 @@ describe('db.json', () => {
     expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(await store.findUserByName('bob')).toBeNull();
     expect((await store.findSession('s1'))?.session.counter).toBe(0);
+    // In place of the first.
+    await expect(store.createSession(newSession('s3', 'id-of-ada'), '$2b$04$hash', 1)).rejects.toThrow('EISDIR');
+    expect((await store.listSessions('id-of-ada')).map((session) => session.id)).toEqual(['s1']);
     await rm(`${path}.next`, { recursive: true });
     expect(await bob()).toMatchObject({ username: 'bob' });
     const again = await openLowdbAccountStore(path);

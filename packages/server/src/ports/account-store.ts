@@ -70,8 +70,11 @@ export interface AccountStore {
   /** Notes that a removed user's pictures are gone. */
   finishRemoval(userId: string): Promise<void>;
 
-  /** Adds a session; false where the user is gone or their hash is no longer the one that was compared with. */
-  createSession(session: Session, expectedHash: string): Promise<boolean>;
+  /**
+   * Adds a session, and ends those of its user that have not been used for longest, so that they have `max` at most.
+   * False where the user is gone or their hash is no longer the one that was compared with.
+   */
+  createSession(session: Session, expectedHash: string, max: number): Promise<boolean>;
 
   /** The session and its user as they are stored, after every change under way has been. */
   findSession(sessionId: string): Promise<{ session: Session; user: User } | null>;

@@ -13,6 +13,9 @@ const DAY = 24 * 60 * 60 * SECOND;
 const IDLE_LIFETIME = 30 * DAY;
 const ABSOLUTE_LIFETIME = 90 * DAY;
 
+/** Sessions of one user: every change writes all of them, so that their number decides how long each takes. */
+export const SESSIONS_MAX = 100;
+
 /** How long a replaced token is still answered once its successor has been seen in use: parallel clients. */
 const REPLAY_GRACE = 30 * SECOND;
 

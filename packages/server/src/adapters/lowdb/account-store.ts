@@ -116,9 +116,11 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       await commit(set(data.removals, userId, undefined));
     },
 
-    async createSession(session, expectedHash) {
+    async createSession(session, expectedHash, max) {
       if (data.users[session.userId]?.passwordHash !== expectedHash) return false;
-      await commit(set(data.sessions, session.id, session));
+      const others = sessionsOf(session.userId).toSorted((a, b) => a.lastUsedAt - b.lastUsedAt);
+      const ended = removeSessions(others.slice(0, Math.max(0, others.length + 1 - max)));
+      await commit(all([...ended, set(data.sessions, session.id, session)]));
       return true;
     },
 
