@@ -2,7 +2,7 @@ import { createHmac, randomBytes, webcrypto } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { decodeAccessToken, encodeAccessToken } from '../src/services/access-token.ts';
-import { bearer, openApp, refusal } from './test-app.ts';
+import { bearer, openApp, refusal, respell } from './test-app.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');
 const SECONDS = NOW / 1000;
@@ -96,6 +96,7 @@ describe('under our own key, a token is refused', () => {
     ['exp before iat', { exp: SECONDS - 1 }],
     ['exp in a list', { exp: [SECONDS + 600] }],
     ['iat in the future', { iat: SECONDS + 60 }],
+    ['iat in the future beside a past nbf', { iat: SECONDS + 60, nbf: SECONDS - 60 }],
     ['iat as a string', { iat: `${SECONDS}` }],
     ['nbf in the future', { nbf: SECONDS + 60 }],
     ['nbf as a string', { nbf: `${SECONDS}` }],
@@ -172,14 +173,6 @@ describe('an altered token is refused', () => {
       expect(await decode(`${header}.${payload}.${altered.toString('base64url')}`)).toBe('token_invalid');
     }
   });
-
-  /** The last character of 32 bytes in base64url carries two bits that mean nothing. */
-  function respell(text: string): string {
-    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-    const last = alphabet.indexOf(text.slice(-1));
-    const next = (last & ~3) | ((last + 1) & 3);
-    return text.slice(0, -1) + alphabet.charAt(next);
-  }
 });
 
 test('two Authorization headers, or a scheme with rubbish, are no token', async () => {

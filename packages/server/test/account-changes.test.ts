@@ -1,10 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import type { SessionsResponse, UsersResponse } from '@imgup/shared';
 import { join } from 'node:path';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { rotateSecretFile } from '@imgup/server';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { openFilesystemImageStore } from '../src/adapters/filesystem/image-store.ts';
+import { openLowdbAccountStore } from '../src/adapters/lowdb/account-store.ts';
+import { createAccounts } from '../src/services/accounts.ts';
+import { createKeyRing } from '../src/services/key-ring.ts';
+import { createPasswords, type Passwords } from '../src/services/passwords.ts';
+import { createSessions } from '../src/services/sessions.ts';
 import { makePicture } from './pictures.ts';
-import { bearer, filesOf, imageOf, openApp, PASSWORD, refusal, type TestApp } from './test-app.ts';
+import { bearer, filesOf, imageOf, openApp, PASSWORD, refusal, temporaryFolder, type TestApp } from './test-app.ts';
 
 const me = (app: TestApp, token: string) => app.request('/api/me', { headers: bearer(token) });
 const login = async (app: TestApp, username: string, password = PASSWORD, device = 'phone') =>
@@ -51,6 +58,20 @@ describe('sessions', () => {
     expect((await me(again, laptop.access_token)).status).toBe(200);
   });
 
+  test('are a hundred at most: one more log-in ends the one that was not used for longest', async () => {
+    const app = await openApp();
+    const first = await app.register('ada');
+    app.clock.now += 1000;
+    const second = await login(app, 'ada');
+    for (let count = 2; count < 100; count += 1) await login(app, 'ada');
+    app.clock.now += 1000;
+    expect(await sessionsOf(app, first.access_token)).toHaveLength(100);
+    const last = await login(app, 'ada');
+    expect(await sessionsOf(app, last.access_token)).toHaveLength(100);
+    expect((await me(app, first.access_token)).status).toBe(200);
+    expect(await refusal(await me(app, second.access_token))).toBe('401 token_revoked');
+  });
+
   test('of another user are not shown, and cannot be ended', async () => {
     const app = await openApp();
     const ada = await app.register('ada');
@@ -91,6 +112,34 @@ describe('a changed password', () => {
     );
     expect((await again.post('/api/login', { username: 'ada', password: 'a better long secret' })).status).toBe(200);
     expect(await refusal(await me(again, there.access_token))).toBe('401 token_revoked');
+  });
+
+  test('logs nobody in who gave the old one and was still being compared', async () => {
+    const data = await temporaryFolder();
+    const store = await openLowdbAccountStore(join(data, 'db.json'));
+    const passwords = createPasswords({ cost: 4 });
+    onTestFinished(() => store.close());
+    onTestFinished(() => passwords.close());
+    const now = () => Date.parse('2026-01-01T12:00:00Z');
+    const sessions = createSessions({ store, keyRing: await createKeyRing([randomBytes(32)]), accessTtl: 600, now });
+    const images = await openFilesystemImageStore(data);
+    const parts = { store, images, sessions, registration: 'open', now } as const;
+    const device = null;
+    await createAccounts({ ...parts, passwords }).register({ username: 'ada', password: PASSWORD, device });
+    const ada = await store.findUserByName('ada');
+    const [here] = await store.listSessions(ada?.id ?? '');
+    const next = await passwords.hash('a better long secret');
+    const slow: Passwords = {
+      ...passwords,
+      async verify(password, hash) {
+        const matches = await passwords.verify(password, hash);
+        expect(here && (await store.setPassword(here, hash ?? '', next))).toBe(true);
+        return matches;
+      },
+    };
+    const login = createAccounts({ ...parts, passwords: slow }).login({ username: 'ada', password: PASSWORD, device });
+    await expect(login).rejects.toMatchObject({ code: 'wrong_credentials' });
+    expect(await store.listSessions(ada?.id ?? '')).toEqual([here]);
   });
 
   test.each([

@@ -1,16 +1,21 @@
+import type { LoginResponse } from '@imgup/shared';
 import { readConfig, startServer, type Settings } from '@imgup/server';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { makePicture } from './pictures.ts';
-import { openApp, PASSWORD, problemOf, temporaryFolder } from './test-app.ts';
+import { bearer, openApp, PASSWORD, problemOf, temporaryFolder } from './test-app.ts';
 
 async function start(flags: Settings, clock = { now: Date.parse('2026-01-01T12:00:00Z') }) {
   const config = readConfig({ flags: { data: await temporaryFolder(), port: '0', ...flags }, env: {} });
   const server = await startServer({ ...config, passwordCost: 4, now: () => clock.now });
   onTestFinished(() => server.close());
-  const post = (path: string, body: unknown, from?: string) =>
+  const post = (path: string, body: unknown, from?: string, token?: string) =>
     fetch(server.url + path, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json', ...(from !== undefined && { 'X-Forwarded-For': from }) },
+      headers: {
+        'Content-Type': 'application/json',
+        ...(from !== undefined && { 'X-Forwarded-For': from }),
+        ...(token !== undefined && bearer(token)),
+      },
       body: JSON.stringify(body),
     });
   const login = async (username: string, from?: string, password = 'not the secret') =>
@@ -60,7 +65,19 @@ describe('guessing a password', () => {
     expect(await login('ada', '2001:db8:1:3::1')).toBe(401);
   });
 
-  test('is limited for registrations, refreshes and password changes too', async () => {
+  test('with a stolen access token is limited as at the log-in', async () => {
+    const { post, clock } = await start(BEHIND_PROXY);
+    const answer = await post('/api/register', { username: 'ada', password: PASSWORD }, '198.51.100.1');
+    const { access_token } = (await answer.json()) as LoginResponse;
+    const change = async (current: string) =>
+      (await post('/api/password', { current, new: 'a better long secret' }, '203.0.113.9', access_token)).status;
+    expect(await times(5, () => change('not the secret'))).toEqual([403, 403, 403, 429, 429]);
+    expect(await change(PASSWORD)).toBe(429);
+    clock.now += 60_000;
+    expect(await change(PASSWORD)).toBe(204);
+  });
+
+  test('is limited for registrations and refreshes too', async () => {
     const { post } = await start({ 'login-limit': '1/min' });
     const names = await times(8, async (index) => {
       const answer = await post('/api/register', { username: `user${index}`, password: PASSWORD });

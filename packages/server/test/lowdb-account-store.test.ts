@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { chmod, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -68,6 +69,9 @@ describe('db.json', () => {
     expect(await store.findKey('k1')).toBeNull();
     expect(await store.findUserByName('bob')).toBeNull();
     expect((await store.findSession('s1'))?.session.counter).toBe(0);
+    // In place of the first.
+    await expect(store.createSession(newSession('s3', 'id-of-ada'), '$2b$04$hash', 1)).rejects.toThrow('EISDIR');
+    expect((await store.listSessions('id-of-ada')).map((session) => session.id)).toEqual(['s1']);
     await rm(`${path}.next`, { recursive: true });
     expect(await bob()).toMatchObject({ username: 'bob' });
     const again = await openLowdbAccountStore(path);
@@ -83,6 +87,18 @@ describe('db.json', () => {
     const stored = async () => (await (await openLowdbAccountStore(path)).findSession('s1')) !== null;
     expect([await second, await stored()]).toEqual([false, false]);
     expect([await all, await first]).toEqual([0, true]);
+  });
+
+  test('holds a rotation by the time that the session is found rotated', async () => {
+    const path = await newPlace();
+    const store = await openLowdbAccountStore(path);
+    await store.createUser(newUser('ada'), newSession('s1', 'id-of-ada'));
+    const rotation = store.rotate('s1', 0, 5);
+    const found = await store.findSession('s1');
+    // Read at once: a moment later the file holds it in any case.
+    const { sessions } = JSON.parse(readFileSync(path, 'utf8')) as { sessions: { s1: { counter: number } } };
+    expect([found?.session.counter, sessions.s1.counter]).toEqual([1, 1]);
+    await rotation;
   });
 
   test('is opened without what an interrupted write has left', async () => {

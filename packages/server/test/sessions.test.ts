@@ -1,13 +1,26 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TokensResponse } from '@imgup/shared';
 import { describe, expect, test } from 'vitest';
-import { bearer, openApp, refusal, type TestApp } from './test-app.ts';
+import { openSecretFile } from '../src/adapters/filesystem/secret-file.ts';
+import { decodeAccessToken, encodeAccessToken, type AccessTokenContent } from '../src/services/access-token.ts';
+import { createKeyRing } from '../src/services/key-ring.ts';
+import { bearer, openApp, refusal, respell, type TestApp } from './test-app.ts';
 
 const SECOND = 1000;
-const DAY = 24 * 60 * 60 * SECOND;
+const HOUR = 60 * 60 * SECOND;
+const DAY = 24 * HOUR;
 
 const refresh = (app: TestApp, refresh_token: string) => app.post('/api/token/refresh', { refresh_token });
 const tokensOf = async (answer: Response) => (await answer.json()) as TokensResponse;
 const me = (app: TestApp, token: string) => app.request('/api/me', { headers: bearer(token) });
+
+/** Makes a genuine access token of another one: what only the server's own key can do. */
+async function resign(app: TestApp, token: string, changed: Partial<AccessTokenContent>): Promise<string> {
+  const secrets = await openSecretFile(join(app.data, 'secret'), app.clock.now);
+  const key = (await createKeyRing(secrets)).current().accessToken;
+  return encodeAccessToken({ ...(await decodeAccessToken(token, [key], app.clock.now)), ...changed }, key);
+}
 
 describe('an access token', () => {
   test('expires after ten minutes, to the second', async () => {
@@ -54,6 +67,15 @@ describe('an access token', () => {
     expect((await me(app, access_token)).status).toBe(200);
   });
 
+  test('that is genuine is refused where it names another user than its session does', async () => {
+    const app = await openApp();
+    const [ada, eve] = [await app.register('ada'), await app.register('eve')];
+    const naming = (userId: string) => resign(app, eve.access_token, { userId });
+    expect((await me(app, await naming(eve.user.id))).status).toBe(200);
+    expect(await refusal(await me(app, await naming(ada.user.id)))).toBe('401 token_revoked');
+    expect(await refusal(await me(app, await naming('nobody')))).toBe('401 token_revoked');
+  });
+
   test('of another server is refused', async () => {
     const [app, other] = [await openApp(), await openApp()];
     await app.register('ada');
@@ -68,6 +90,34 @@ describe('an access token', () => {
     expect(await refusal(await me(app, tokens.access_token))).toBe('401 token_revoked');
     const next = await tokensOf(await refresh(app, tokens.refresh_token));
     expect((await me(app, next.access_token)).status).toBe(200);
+  });
+});
+
+describe('a revoked access token', () => {
+  const revoked = async (app: TestApp) =>
+    Object.keys((JSON.parse(await readFile(join(app.data, 'db.json'), 'utf8')) as { revoked: object }).revoked);
+
+  test('stays revoked though the server was once started with a clock that was hours ahead', async () => {
+    const app = await openApp();
+    const { access_token } = await app.register('ada');
+    await app.post('/api/logout/access', {}, access_token);
+    await app.close();
+    const ahead = await openApp({ data: app.data, now: () => app.clock.now + 2 * HOUR });
+    await ahead.close();
+    const right = await openApp({ data: app.data });
+    expect(await refusal(await me(right, access_token))).toBe('401 token_revoked');
+  });
+
+  test('is forgotten a day after it has expired', async () => {
+    const app = await openApp();
+    const { access_token, expires_in } = await app.register('ada');
+    await app.post('/api/logout/access', {}, access_token);
+    await app.close();
+    const startedAt = async (now: number) => (await openApp({ data: app.data, now: () => now })).close();
+    await startedAt(app.clock.now + expires_in * SECOND + DAY - 1);
+    expect(await revoked(app)).toHaveLength(1);
+    await startedAt(app.clock.now + expires_in * SECOND + DAY);
+    expect(await revoked(app)).toEqual([]);
   });
 });
 
@@ -110,6 +160,20 @@ describe('a refresh token', () => {
     app.clock.now += 2 * SECOND;
     expect(await refusal(await refresh(app, first.refresh_token))).toBe('400 invalid_grant');
     expect(await refusal(await me(app, second.access_token))).toBe('401 token_revoked');
+    expect(await refusal(await refresh(app, second.refresh_token))).toBe('400 invalid_grant');
+  });
+
+  test('whose successor was seen by a clock that was ahead is answered 30 s more, not until that time comes', async () => {
+    const app = await openApp();
+    const first = await app.register('ada');
+    app.clock.now += 2 * HOUR;
+    const second = await tokensOf(await refresh(app, first.refresh_token));
+    expect((await me(app, second.access_token)).status).toBe(200);
+    app.clock.now -= 2 * HOUR;
+    app.clock.now += 1.5 * HOUR;
+    expect((await tokensOf(await refresh(app, first.refresh_token))).refresh_token).toBe(second.refresh_token);
+    app.clock.now += 31 * SECOND;
+    expect(await refusal(await refresh(app, first.refresh_token))).toBe('400 invalid_grant');
     expect(await refusal(await refresh(app, second.refresh_token))).toBe('400 invalid_grant');
   });
 
@@ -163,8 +227,8 @@ describe('a refresh token', () => {
       copy.writeUInt8(copy.readUInt8(at) ^ 1, at);
       return copy.toString('base64url');
     };
-    const last = refresh_token.endsWith('A') ? 'B' : 'A';
-    const forged = [forge(0), forge(5), forge(20), forge(30), refresh_token.slice(0, -1) + last, access_token, '', 'é'];
+    expect(Buffer.from(respell(refresh_token), 'base64url')).toEqual(bytes);
+    const forged = [forge(0), forge(5), forge(20), forge(30), respell(refresh_token), access_token, '', 'é'];
     for (const token of forged) expect(await refusal(await refresh(app, token))).toBe('400 invalid_grant');
     for (const token of forged) {
       expect((await app.post('/api/logout/refresh', { refresh_token: token })).status).toBe(204);
@@ -190,6 +254,18 @@ describe('a session', () => {
     expect(await refusal(await refresh(app, refresh_token))).toBe('400 invalid_grant');
   });
 
+  test('takes its access tokens with it when it has been idle for 30 days', async () => {
+    const app = await openApp();
+    const { access_token } = await app.register('ada');
+    expect((await me(app, access_token)).status).toBe(200);
+    // The server makes none that lives so long.
+    const late = await resign(app, access_token, { expiresAt: (app.clock.now + 60 * DAY) / SECOND });
+    app.clock.now += 30 * DAY - 1;
+    expect((await me(app, late)).status).toBe(200);
+    app.clock.now += 1;
+    expect(await refusal(await me(app, late))).toBe('401 token_revoked');
+  });
+
   test('ends 90 days after its log-in, however much it is used', async () => {
     const app = await openApp();
     let tokens: TokensResponse = await app.register('ada');
@@ -198,7 +274,11 @@ describe('a session', () => {
       tokens = await tokensOf(await refresh(app, tokens.refresh_token));
     }
     expect(tokens.refresh_expires_in).toBe((10 * DAY) / SECOND);
-    app.clock.now += 10 * DAY;
-    expect(await refusal(await refresh(app, tokens.refresh_token))).toBe('400 invalid_grant');
+    app.clock.now += 10 * DAY - SECOND;
+    const last = await tokensOf(await refresh(app, tokens.refresh_token));
+    expect((await me(app, last.access_token)).status).toBe(200);
+    app.clock.now += SECOND;
+    expect(await refusal(await refresh(app, last.refresh_token))).toBe('400 invalid_grant');
+    expect(await refusal(await me(app, last.access_token))).toBe('401 token_revoked');
   });
 });

@@ -82,8 +82,11 @@ export interface AccountStore {
   /** Notes that a removed user's pictures are gone. */
   finishRemoval(userId: string): Promise<void>;
 
-  /** Adds a session; false where the user is gone or their hash is no longer the one that was compared with. */
-  createSession(session: Session, expectedHash: string): Promise<boolean>;
+  /**
+   * Adds a session, and ends those of its user that have not been used for longest, so that they have `max` at most.
+   * False where the user is gone or their hash is no longer the one that was compared with.
+   */
+  createSession(session: Session, expectedHash: string, max: number): Promise<boolean>;
 
   /** The session and its user as they are stored, after every change under way has been. */
   findSession(sessionId: string): Promise<{ session: Session; user: User } | null>;
@@ -99,8 +102,9 @@ export interface AccountStore {
   rotate(sessionId: string, from: number, at: number): Promise<Session | null>;
 
   /**
-   * Notes that this generation has been seen in use, if it is still the newest. May be lost in a crash:
-   * the replaced token is then answered for longer, and nobody is logged out.
+   * Notes that this generation has been seen in use, if it is still the newest and has not been seen before; a time
+   * later than `at` is of a clock that was wrong, and becomes `at`. May be lost in a crash: the replaced token is then
+   * answered for longer, and nobody is logged out.
    */
   markSeen(sessionId: string, counter: number, at: number): void;
 
@@ -113,8 +117,8 @@ export interface AccountStore {
   /** Ends all sessions of a user, or all but one; resolves to how many. */
   endSessions(userId: string, keepSessionId: string | null): Promise<number>;
 
-  /** Remembers until `expiresAt` that an access token is revoked. */
-  revokeAccessToken(tokenId: string, expiresAt: number): Promise<void>;
+  /** Remembers until `until` that an access token is revoked. */
+  revokeAccessToken(tokenId: string, until: number): Promise<void>;
 
   /**
    * Adds an upload key. With nothing changed, resolves to why not: `session_ended` where the session that asks for it is

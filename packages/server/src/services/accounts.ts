@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts';
 import type { AccountStore, Session, User } from '../ports/account-store.ts';
 import type { ImageStore } from '../ports/image-store.ts';
 import type { Passwords } from './passwords.ts';
-import type { Sessions } from './sessions.ts';
+import { SESSIONS_MAX, type Sessions } from './sessions.ts';
 
 interface AccountsOptions {
   store: AccountStore;
@@ -62,7 +62,7 @@ export function createAccounts({ store, images, passwords, sessions, registratio
       if (user === null || !matches) throw wrongCredentials();
       const session = sessions.draft(user.id, device);
       // While the password was compared the user may have been removed, or has chosen another.
-      if (!(await store.createSession(session, user.passwordHash))) throw wrongCredentials();
+      if (!(await store.createSession(session, user.passwordHash, SESSIONS_MAX))) throw wrongCredentials();
       return { user, tokens: await sessions.issueTokens(session) };
     },
 

@@ -13,8 +13,14 @@ const DAY = 24 * 60 * 60 * SECOND;
 const IDLE_LIFETIME = 30 * DAY;
 const ABSOLUTE_LIFETIME = 90 * DAY;
 
+/** Sessions of one user: every change writes all of them, so that their number decides how long each takes. */
+export const SESSIONS_MAX = 100;
+
 /** How long a replaced token is still answered once its successor has been seen in use: parallel clients. */
 const REPLAY_GRACE = 30 * SECOND;
+
+/** How long the revocation of an expired token is kept: a clock that was ahead would forget it while the token lives. */
+const REVOCATION_GRACE = DAY;
 
 interface SessionsOptions {
   store: AccountStore;
@@ -116,6 +122,8 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
           // Null: another request has rotated it meanwhile, and this token is now the replaced one.
           if (rotated !== null) return issueTokens(rotated);
         } else if (counter === session.counter - 1 && isReplayAllowed(session)) {
+          // The clock has been set back: the grace counts from now, or it would last as long as the clock was wrong.
+          if (session.seenAt !== null && session.seenAt > now()) store.markSeen(sessionId, session.counter, now());
           return issueTokens(session);
         } else {
           if (counter < session.counter) await store.endSession(sessionId);
@@ -142,7 +150,7 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
 
     /** Revokes one access token; its session goes on. */
     async revokeAccessToken({ tokenId, tokenExpiresAt }: Authenticated): Promise<void> {
-      await store.revokeAccessToken(tokenId, tokenExpiresAt * SECOND);
+      await store.revokeAccessToken(tokenId, tokenExpiresAt * SECOND + REVOCATION_GRACE);
     },
 
     /** Ends the session of a refresh token, and its access tokens with it. An unknown token is no error (RFC 7009). */

@@ -100,6 +100,9 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
       store.markSeen('s1', 0, 2000);
       store.markSeen('s1', 0, 3000);
       expect(await seenAt()).toBe(2000);
+      // The clock has been set back.
+      store.markSeen('s1', 0, 1500);
+      expect(await seenAt()).toBe(1500);
       await store.rotate('s1', 0, 4000);
       expect(await seenAt()).toBeNull();
     });
@@ -118,7 +121,29 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
       expect(await store.endSession('s1')).toBe(false);
       expect(await store.rotate('s1', 0, 1)).toBeNull();
       expect(await (await reopen()).findSession('s1')).toBeNull();
-      expect(await store.createSession(newSession('s3', 'nobody'), '$2b$04$hash')).toBe(false);
+      expect(await store.createSession(newSession('s3', 'nobody'), '$2b$04$hash', 9)).toBe(false);
+    });
+
+    test('adds a session in place of those not used for longest, of the same user, where there are the most', async () => {
+      const { store, reopen, ada } = await withAda();
+      await store.createUser(newUser('bob'), newSession('b1', 'id-of-bob'));
+      const add = (id: string, lastUsedAt: number, max: number) =>
+        store.createSession({ ...newSession(id, ada.id), lastUsedAt }, '$2b$04$hash', max);
+      const left = async () => {
+        const ids = (await (await reopen()).listSessions(ada.id)).map(({ id }) => id);
+        return ids.toSorted();
+      };
+      await add('s2', 500, 3);
+      await add('s3', 3000, 3);
+      await store.rotate('s1', 0, 4000);
+      // The new one stays, even where the clock has been set back.
+      expect(await add('s4', 10, 3)).toBe(true);
+      expect(await left()).toEqual(['s1', 's3', 's4']);
+      await Promise.all(Array.from({ length: 10 }, (_, index) => add(`t${index}`, 5000 + index, 3)));
+      expect(await left()).toEqual(['t7', 't8', 't9']);
+      expect(await add('t10', 6000, 1)).toBe(true);
+      expect(await left()).toEqual(['t10']);
+      expect(await store.findSession('b1')).not.toBeNull();
     });
 
     test('changes a password only for a session that lives, and only from the hash that was compared with', async () => {
@@ -129,8 +154,8 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
       const both = ['new', 'newer'].map((hash) => store.setPassword(session, '$2b$04$hash', hash));
       expect(await Promise.all(both)).toEqual([true, false]);
       expect((await store.findUser('id-of-ada'))?.passwordHash).toBe('new');
-      expect(await store.createSession(newSession('late', 'id-of-ada'), '$2b$04$hash')).toBe(false);
-      expect(await store.createSession(newSession('right', 'id-of-ada'), 'new')).toBe(true);
+      expect(await store.createSession(newSession('late', 'id-of-ada'), '$2b$04$hash', 9)).toBe(false);
+      expect(await store.createSession(newSession('right', 'id-of-ada'), 'new', 9)).toBe(true);
     });
 
     test('remembers a revoked access token until it may be forgotten', async () => {
@@ -201,8 +226,8 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
 
     test('sweeps sessions that are idle or old, and no others', async () => {
       const { store } = await withAda();
-      await store.createSession({ ...newSession('idle', 'id-of-ada'), lastUsedAt: 100 }, '$2b$04$hash');
-      await store.createSession({ ...newSession('old', 'id-of-ada'), createdAt: 10 }, '$2b$04$hash');
+      await store.createSession({ ...newSession('idle', 'id-of-ada'), lastUsedAt: 100 }, '$2b$04$hash', 9);
+      await store.createSession({ ...newSession('old', 'id-of-ada'), createdAt: 10 }, '$2b$04$hash', 9);
       await store.sweep(1000, 101, 11);
       const left = ['s1', 'idle', 'old'].map(async (id) => (await store.findSession(id)) !== null);
       expect(await Promise.all(left)).toEqual([true, false, false]);

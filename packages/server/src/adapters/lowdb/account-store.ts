@@ -122,9 +122,11 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       await commit(set(data.removals, userId, undefined));
     },
 
-    async createSession(session, expectedHash) {
+    async createSession(session, expectedHash, max) {
       if (data.users[session.userId]?.passwordHash !== expectedHash) return false;
-      await commit(set(data.sessions, session.id, session));
+      const others = sessionsOf(session.userId).toSorted((a, b) => a.lastUsedAt - b.lastUsedAt);
+      const ended = removeSessions(others.slice(0, Math.max(0, others.length + 1 - max)));
+      await commit(all([...ended, set(data.sessions, session.id, session)]));
       return true;
     },
 
@@ -161,7 +163,7 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
 
     markSeen(sessionId, counter, at) {
       const session = data.sessions[sessionId];
-      if (session?.counter !== counter || session.seenAt !== null) return;
+      if (session?.counter !== counter || (session.seenAt !== null && session.seenAt <= at)) return;
       // Nobody waits for it, and where it cannot be stored the replaced token is answered for longer.
       commit(
         set(data.sessions, sessionId, { ...session, seenAt: at, lastUsedAt: Math.max(session.lastUsedAt, at) }),
@@ -189,8 +191,8 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       return true;
     },
 
-    async revokeAccessToken(tokenId, expiresAt) {
-      await commit(set(data.revoked, tokenId, expiresAt));
+    async revokeAccessToken(tokenId, until) {
+      await commit(set(data.revoked, tokenId, until));
     },
 
     async createKey(key, sessionId, max) {
@@ -229,7 +231,7 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       const over = Object.values(data.sessions).filter(
         (session) => session.lastUsedAt < idleSince || session.createdAt < createdBefore,
       );
-      const forgotten = Object.entries(data.revoked).filter(([, expiresAt]) => expiresAt <= now);
+      const forgotten = Object.entries(data.revoked).filter(([, until]) => until <= now);
       const undos = [...removeSessions(over), ...forgotten.map(([id]) => set(data.revoked, id, undefined))];
       if (undos.length > 0) await commit(all(undos));
     },
