@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageResponse, ImagesResponse } from '@imgup/shared';
 import sharp from 'sharp';
@@ -284,6 +284,34 @@ describe('my pictures', () => {
     expect(total.bytes).toBeLessThanOrEqual(Math.max(...sizes) * 3);
     await app.request(`/api/images/${images[0]?.id}`, { method: 'DELETE', headers: bearer(token) });
     expect((await app.upload(token, await makePicture({ seed: 77 }))).status).toBe(201);
+  });
+});
+
+describe('a quota that is used up', () => {
+  async function full() {
+    const picture = await makePicture();
+    const { app, token } = await loggedIn({ quota: picture.length });
+    expect((await app.upload(token, picture)).status).toBe(201);
+    return { app, token, picture };
+  }
+  const digestOf = (bytes: Buffer) => ({
+    'Repr-Digest': `sha-256=:${createHash('sha256').update(bytes).digest('base64')}:`,
+  });
+
+  test('still answers bytes that are there already, with their digest announced and without', async () => {
+    const { app, token, picture } = await full();
+    for (const headers of [{}, digestOf(picture)]) {
+      expect((await app.upload(token, picture, headers)).status).toBe(200);
+    }
+  });
+
+  test('refuses others, before they are sent where their digest is announced', async () => {
+    const { app, token } = await full();
+    const other = await makePicture({ seed: 1 });
+    expect(await refusal(await app.upload(token, other))).toBe('507 quota_exceeded');
+    const answer = await app.upload(token, other, digestOf(other));
+    expect(answer.headers.get('ratelimit')).toBeNull();
+    expect(await refusal(answer)).toBe('507 quota_exceeded');
   });
 });
 
