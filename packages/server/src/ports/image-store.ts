@@ -40,6 +40,13 @@ export interface Usage {
   bytes: number;
 }
 
+export interface ImagePage {
+  /** Fewer than asked for, none even, where some are removed at the same time. */
+  records: ImageRecord[];
+  /** What to give as `after` for the next page; null on the last one. */
+  next: string | null;
+}
+
 interface PutOptions {
   /** The most bytes that the owner may have stored with this picture; null: any number. */
   quota: number | null;
@@ -64,8 +71,8 @@ export interface ImageStore {
   /** The record, expired or not, or null where there is no such picture. */
   head(owner: string, id: string): Promise<ImageRecord | null>;
 
-  /** The owner's records from the newest to the oldest, those older than the id `after`; at most `limit`. */
-  list(owner: string, after: string | null, limit: number): Promise<ImageRecord[]>;
+  /** The owner's pictures from the newest to the oldest, those older than the id `after`; at most `limit`. */
+  list(owner: string, after: string | null, limit: number): Promise<ImagePage>;
 
   /** Expired pictures count until they are swept. */
   usage(owner: string): Promise<Usage>;

@@ -45,12 +45,9 @@ export function createImages({ store, smallVersions, now }: ImagesOptions) {
      * @returns `next`, what to give as `after` for the next page; null on the last one
      */
     async list(owner: string, after: string | null, limit: number) {
-      // One more than asked for tells whether there is a next page.
-      const found = await store.list(owner, after, limit + 1);
-      const page = found.slice(0, limit);
-      const next = found.length > limit ? (page.at(-1)?.id ?? null) : null;
+      const { records, next } = await store.list(owner, after, limit);
       const total: Usage = await store.usage(owner);
-      return { records: page.filter(isAlive), next, total };
+      return { records: records.filter(isAlive), next, total };
     },
 
     /** @throws AppError `not_found`, for another user's picture too */
