@@ -23,6 +23,7 @@ export const problems = {
   request_timeout: { status: 408, title: 'The request took too long' },
   last_admin: { status: 409, title: 'The last administrator cannot be removed' },
   username_taken: { status: 409, title: 'The name is taken' },
+  precondition_failed: { status: 412, title: 'A condition of the request is not met' },
   body_too_large: { status: 413, title: 'The body is too large' },
   image_too_large: { status: 413, title: 'The picture is too large' },
   content_type_unsupported: { status: 415, title: 'The content type is not supported' },

@@ -34,6 +34,10 @@ export function digestKey(sourceSha256: string, keepMetadata: boolean): string {
   return keepMetadata ? `${sourceSha256}.kept` : sourceSha256;
 }
 
+export function isExpired(record: ImageRecord, now: number): boolean {
+  return record.expiresAt !== null && Date.parse(record.expiresAt) <= now;
+}
+
 /** How much an owner has stored. */
 export interface Usage {
   pictures: number;
@@ -94,6 +98,6 @@ export interface ImageStore {
   /** Removes all pictures of an owner; none is no error. */
   deleteOwner(owner: string): Promise<void>;
 
-  /** Removes the pictures that have expired; resolves to their records. */
-  sweepExpired(now: number): Promise<ImageRecord[]>;
+  /** Removes the pictures that have expired, each after `before` has been called with it. */
+  sweepExpired(now: number, before: (record: ImageRecord) => Promise<void>): Promise<void>;
 }

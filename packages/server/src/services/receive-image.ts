@@ -54,7 +54,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
 
   /** Decodes what is to be served, so that nothing is served that does not decode; stores it; answers once it is safe. */
   async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: string) {
-    const small = smallVersions.draft();
+    const small = await smallVersions.draft();
     const { width, height } = await decoder.check(file, small);
     try {
       const put = () => store.put({ ...record, width, height }, file, now(), { quota });

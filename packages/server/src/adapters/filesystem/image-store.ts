@@ -1,6 +1,6 @@
 import { access, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ImageRecord, ImageStore } from '../../ports/image-store.ts';
+import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
 import { createOwnerIndex } from './owner-index.ts';
@@ -194,24 +194,18 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
       index.forget(owner);
     },
 
-    async sweepExpired(now) {
-      const gone: ImageRecord[] = [];
+    async sweepExpired(now, before) {
       await calendar.sweep(now, async (owner, id) => {
         const record = await head(owner, id);
         if (record === null) return true;
         // Put off since: a later hour has an entry of its own.
         if (!isExpired(record, now)) return record.expiresAt === null;
+        await before(record);
         await oneAtATime(`${owner}/${record.digestKey}`, () => remove(record));
-        gone.push(record);
         return true;
       });
-      return gone;
     },
   };
-}
-
-function isExpired(record: ImageRecord, now: number): boolean {
-  return record.expiresAt !== null && Date.parse(record.expiresAt) <= now;
 }
 
 /** As durably as a disk that has just failed will do. */
