@@ -120,6 +120,7 @@ function problemSentence(code: ProblemCode, error: ApiError): [ExitCode, string]
     case 'multipart_invalid':
     case 'headers_too_large':
     case 'expectation_failed':
+    case 'precondition_failed':
     case 'token_missing':
       return [
         EXIT.failed,

@@ -101,12 +101,12 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const passwords = createPasswords({ cost: passwordCost });
     const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl, now });
     const uploadKeys = createUploadKeys({ store, now });
-    const accounts = createAccounts({ store, images: imageStore, passwords, sessions, registration, now });
     const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
     const decoder = createSharpDecoder({ maxPixels: config.maxPixels });
     const cache = await openCacheFolder(join(data, 'cache'), config.cacheSize);
-    const smallVersions = createSmallVersions({ store: imageStore, cache, decoder });
+    const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
     const images = createImages({ store: imageStore, smallVersions, now });
+    const accounts = createAccounts({ store, images, passwords, sessions, registration, now });
     const receiveImage = createReceiveImage({
       store: imageStore,
       incoming,

@@ -55,6 +55,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     response.once('finish', () => {
       if (!request.complete) linger(request, response);
     });
+    // Node takes the first; a proxy before it may have gone by the other (RFC 9112, section 3.2).
+    if ((request.headersDistinct['host']?.length ?? 0) > 1) {
+      const { status, headers, body } = rawProblem('invalid_request');
+      response.writeHead(status, headers).end(body);
+      return;
+    }
     void listener(request, response);
   };
   // A missing Host is the listener's to refuse: node's own answer to it has no body.

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { rotateSecretFile } from '@imgup/server';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { openFilesystemImageStore } from '../src/adapters/filesystem/image-store.ts';
 import { openLowdbAccountStore } from '../src/adapters/lowdb/account-store.ts';
 import { createAccounts } from '../src/services/accounts.ts';
 import { createKeyRing } from '../src/services/key-ring.ts';
@@ -122,7 +121,7 @@ describe('a changed password', () => {
     onTestFinished(() => passwords.close());
     const now = () => Date.parse('2026-01-01T12:00:00Z');
     const sessions = createSessions({ store, keyRing: await createKeyRing([randomBytes(32)]), accessTtl: 600, now });
-    const images = await openFilesystemImageStore(data);
+    const images = { removeAll: () => Promise.resolve() };
     const parts = { store, images, sessions, registration: 'open', now } as const;
     const device = null;
     await createAccounts({ ...parts, passwords }).register({ username: 'ada', password: PASSWORD, device });

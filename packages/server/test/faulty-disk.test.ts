@@ -1,4 +1,4 @@
-import { open, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoginResponse } from '@imgup/shared';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -39,6 +39,18 @@ async function storing(app: TestApp, { access_token, refresh_token }: LoginRespo
   ];
   return Promise.all(answers.map(refusal));
 }
+
+test('a removal that the disk breaks off has removed the small versions first: nothing would find them later', async () => {
+  const { app, login, link } = await withPicture();
+  const cache = join(app.data, 'cache');
+  expect(await readdir(cache)).toHaveLength(1);
+  const disk = await breakDisk('sync', 'EIO');
+  const id = /(\w+)\.png$/.exec(link)?.[1];
+  const removal = app.request(`/api/images/${id}`, { method: 'DELETE', headers: bearer(login.access_token) });
+  expect(await refusal(await removal)).toBe('503 storage_unavailable');
+  expect(await readdir(cache)).toEqual([]);
+  disk.mockRestore();
+});
 
 describe.each([
   ['sync', 'EIO', '503 storage_unavailable'],

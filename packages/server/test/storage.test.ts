@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ImageResponse } from '@imgup/shared';
 import { checkData } from '@imgup/server';
@@ -100,7 +100,10 @@ describe('at the start, what an interrupted server has left', () => {
   test('is removed for a user whose removal was interrupted', async () => {
     const { app } = await withPicture();
     const eve = await app.register('eve');
+    const cache = join(app.data, 'cache');
+    const before = await readdir(cache);
     await app.upload(eve.access_token, await makePicture());
+    expect((await readdir(cache)).length).toBe(before.length + 1);
     await app.close();
     // As the removal's first step leaves it: the user gone, the pictures still there.
     const path = join(app.data, 'db.json');
@@ -110,6 +113,7 @@ describe('at the start, what an interrupted server has left', () => {
     await openApp({ data: app.data });
     const home = join(app.data, 'images', eve.user.id);
     expect((await filesOf(app.data)).filter((file) => file.startsWith(home))).toEqual([]);
+    expect(await readdir(cache)).toEqual(before);
     expect(await readFile(path, 'utf8')).toContain('"removals":{}');
   });
 });

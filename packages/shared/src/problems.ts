@@ -25,6 +25,7 @@ export const problems = {
   last_admin: { status: 409, title: 'The last administrator cannot be removed' },
   too_many_keys: { status: 409, title: 'There are too many upload keys' },
   username_taken: { status: 409, title: 'The name is taken' },
+  precondition_failed: { status: 412, title: 'A condition of the request is not met' },
   body_too_large: { status: 413, title: 'The body is too large' },
   image_too_large: { status: 413, title: 'The picture is too large' },
   content_type_unsupported: { status: 415, title: 'The content type is not supported' },

@@ -34,10 +34,21 @@ export function digestKey(sourceSha256: string, keepMetadata: boolean): string {
   return keepMetadata ? `${sourceSha256}.kept` : sourceSha256;
 }
 
+export function isExpired(record: ImageRecord, now: number): boolean {
+  return record.expiresAt !== null && Date.parse(record.expiresAt) <= now;
+}
+
 /** How much an owner has stored. */
 export interface Usage {
   pictures: number;
   bytes: number;
+}
+
+export interface ImagePage {
+  /** Fewer than asked for, none even, where some are removed at the same time. */
+  records: ImageRecord[];
+  /** What to give as `after` for the next page; null on the last one. */
+  next: string | null;
 }
 
 interface PutOptions {
@@ -64,8 +75,8 @@ export interface ImageStore {
   /** The record, expired or not, or null where there is no such picture. */
   head(owner: string, id: string): Promise<ImageRecord | null>;
 
-  /** The owner's records from the newest to the oldest, those older than the id `after`; at most `limit`. */
-  list(owner: string, after: string | null, limit: number): Promise<ImageRecord[]>;
+  /** The owner's pictures from the newest to the oldest, those older than the id `after`; at most `limit`. */
+  list(owner: string, after: string | null, limit: number): Promise<ImagePage>;
 
   /** Expired pictures count until they are swept. */
   usage(owner: string): Promise<Usage>;
@@ -87,6 +98,6 @@ export interface ImageStore {
   /** Removes all pictures of an owner; none is no error. */
   deleteOwner(owner: string): Promise<void>;
 
-  /** Removes the pictures that have expired; resolves to their records. */
-  sweepExpired(now: number): Promise<ImageRecord[]>;
+  /** Removes the pictures that have expired, each after `before` has been called with it. */
+  sweepExpired(now: number, before: (record: ImageRecord) => Promise<void>): Promise<void>;
 }

@@ -54,8 +54,7 @@ export function imageRoutes(options: ImageRoutesOptions) {
     const length = contentLength(c);
     if (length === 0) throw new AppError('image_empty', 'The picture is empty. Send the bytes of a picture.');
     const least = isMultipart(c) ? (length ?? 0) - MULTIPART_OVERHEAD : (length ?? 0);
-    await receiveImage.checkLength(c.var.user.id, least);
-    wishes(c);
+    await receiveImage.checkAhead({ owner: c.var.user.id, ...wishes(c) }, least);
     // The picture as it was sent and the one that is served lie side by side for a moment.
     const giveBack = await readiness.takeRoom(2 * (length ?? maxBytes));
     try {

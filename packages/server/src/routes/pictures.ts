@@ -1,60 +1,96 @@
-import { open, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { paths } from '@imgup/shared';
 import contentDisposition from 'content-disposition';
 import { Hono, type Context } from 'hono';
-import parseRange from 'range-parser';
+import { parseAccept } from 'hono/utils/accept';
 import type { AppEnv } from '../app-env.ts';
 import { AppError } from '../errors.ts';
 import type { ImageRecord } from '../ports/image-store.ts';
 import { SMALL_WIDTHS, type SmallWidth } from '../ports/picture-decoder.ts';
 import type { Images } from '../services/images.ts';
 import type { SmallVersions } from '../services/small-versions.ts';
+import { decideStatus } from './decide-status.ts';
 
-/** Bytes that can be answered: what they are called, how many, and any part of them. */
+/** Bytes that can be answered: what they are called, how many, and any part of them. Read them or close them. */
 interface Representation {
   type: string;
   etag: string;
   length: number;
-  open(range?: { start: number; end: number }): Promise<Readable>;
+  read(range?: { start: number; end: number }): Readable | Promise<Readable>;
+  close(): void | Promise<void>;
 }
 
 /** Pictures by their public links. */
 export function pictureRoutes({ images, smallVersions }: { images: Images; smallVersions: SmallVersions }) {
   async function representation(c: Context, record: ImageRecord, width: SmallWidth | null): Promise<Representation> {
     // Never enlarged: a version that would be as wide as the picture is the picture.
-    if (width === null || width >= record.width) {
-      const { type, sha256, bytes } = record;
-      return { type, etag: `"${sha256}"`, length: bytes, open: (range) => images.read(record, range) };
+    const isSmaller = width !== null && width < record.width;
+    const small = isSmaller ? await smallVersions.get(record, width, takesWebp(c)) : null;
+    if (small !== null) {
+      const { file, type, tag } = small;
+      return { type, etag: `"${record.sha256}-${tag}"`, length: file.bytes, read: file.read, close: file.close };
     }
-    const webp = c.req.header('Accept')?.includes('image/webp') ?? false;
-    const { path, type, tag } = await smallVersions.get(record, width, webp);
-    const { size } = await stat(path);
-    const etag = `"${record.sha256}-${tag}"`;
-    return { type, etag, length: size, open: async (range) => (await open(path, 'r')).createReadStream(range) };
+    const { type, sha256, bytes } = record;
+    const read: Representation['read'] = (range) => images.read(record, range);
+    return { type, etag: `"${sha256}"`, length: bytes, read, close: () => undefined };
+  }
+
+  async function answer(c: Context, record: ImageRecord, width: SmallWidth | null): Promise<Response> {
+    const served = await representation(c, record, width);
+    const { type, etag, length } = served;
+    const lastModified = new Date(record.createdAt).toUTCString();
+    const headers: Record<string, string> = {
+      'Content-Type': type,
+      'Content-Disposition': contentDisposition(record.name ?? `${record.id}.${record.extension}`, { type: 'inline' }),
+      'Accept-Ranges': 'bytes',
+      ETag: etag,
+      'Cache-Control': `public, max-age=${images.freshFor(record)}`,
+      'Last-Modified': lastModified,
+      // Nothing in a picture may run, and it may be embedded elsewhere.
+      'Content-Security-Policy': "default-src 'none'; sandbox",
+      'Cross-Origin-Resource-Policy': 'cross-origin',
+      ...(width !== null && { Vary: 'Accept' }),
+    };
+    const decision = decideStatus(c, { etag, lastModified, length });
+    if ('range' in decision) {
+      const { status, range } = decision;
+      headers['Content-Length'] = `${range === null ? length : range.end - range.start + 1}`;
+      if (range !== null) headers['Content-Range'] = `bytes ${range.start}-${range.end}/${length}`;
+      if (c.req.method === 'GET') {
+        return c.body(Readable.toWeb(await served.read(range ?? undefined)) as ReadableStream, status, headers);
+      }
+    }
+    await served.close();
+    if (decision.status === 412) {
+      throw new AppError('precondition_failed', 'The picture is not the one that the request names.');
+    }
+    if (decision.status === 416) headers['Content-Range'] = `bytes */${length}`;
+    return c.body(null, decision.status, headers);
   }
 
   return new Hono<AppEnv>().get(paths.picture, async (c) => {
     const width = smallWidth(c);
-    const [, id, extension] = /^([0-9a-z]+)\.([a-z]+)$/.exec(c.req.param('file') ?? '') ?? [];
-    const record = id && extension ? await images.find(c.req.param('owner') ?? '', id, extension) : null;
-    if (record === null) throw new AppError('not_found', 'There is no picture at this link.');
-    const served = await representation(c, record, width);
-    const headers = pictureHeaders(record, served, width !== null);
-    if (matches(c.req.header('If-None-Match'), served.etag)) return c.body(null, 304, headers);
-
-    const range = requestedRange(c, served, headers);
-    if (range === 'unsatisfiable') {
-      return c.body(null, 416, { ...headers, 'Content-Range': `bytes */${served.length}` });
+    const [, id = '', extension = ''] = /^([0-9a-z]+)\.([a-z]+)$/.exec(c.req.param('file') ?? '') ?? [];
+    const find = () => images.find(c.req.param('owner') ?? '', id, extension);
+    const record = await find();
+    if (record === null) throw noPicture();
+    try {
+      return await answer(c, record, width);
+    } catch (error) {
+      // Whatever went wrong, it may have been taken back while it was being read.
+      throw (await find()) === null ? noPicture() : error;
     }
-    if (range !== null) {
-      headers['Content-Range'] = `bytes ${range.start}-${range.end}/${served.length}`;
-    }
-    headers['Content-Length'] = `${range === null ? served.length : range.end - range.start + 1}`;
-    const status = range === null ? 200 : 206;
-    if (c.req.method === 'HEAD') return c.body(null, status, headers);
-    return c.body(Readable.toWeb(await served.open(range ?? undefined)) as ReadableStream, status, headers);
   });
+}
+
+function noPicture(): AppError {
+  return new AppError('not_found', 'There is no picture at this link.');
+}
+
+/** Only who names WebP gets it: programs that take anything may well be unable to show it. */
+function takesWebp(c: Context): boolean {
+  const named = parseAccept(c.req.header('Accept') ?? '').filter(({ type }) => type.toLowerCase() === 'image/webp');
+  return named.length > 0 && named.every(({ q }) => q > 0);
 }
 
 /** `?w=`, one of the widths that small versions come in, or null. @throws AppError `invalid_request` */
@@ -64,42 +100,4 @@ function smallWidth(c: Context): SmallWidth | null {
   const width = SMALL_WIDTHS.find((each) => `${each}` === text);
   if (width !== undefined) return width;
   throw new AppError('invalid_request', `w must be one of ${SMALL_WIDTHS.join(', ')}.`);
-}
-
-/** The bytes behind a link never change, and nothing in them may run. */
-function pictureHeaders(record: ImageRecord, served: Representation, varies: boolean): Record<string, string> {
-  const name = record.name ?? `${record.id}.${record.extension}`;
-  return {
-    'Content-Type': served.type,
-    'Content-Disposition': contentDisposition(name, { type: 'inline' }),
-    'Accept-Ranges': 'bytes',
-    ETag: served.etag,
-    // A picture that will expire or be taken back must not live on in caches for a year.
-    'Cache-Control': record.expiresAt === null ? 'public, max-age=86400' : 'public, max-age=60',
-    'Last-Modified': new Date(record.createdAt).toUTCString(),
-    'Content-Security-Policy': "default-src 'none'; sandbox",
-    'Cross-Origin-Resource-Policy': 'cross-origin',
-    ...(varies && { Vary: 'Accept' }),
-  };
-}
-
-/** If-None-Match (RFC 9110, section 13.1.2), which compares weakly. */
-function matches(header: string | undefined, etag: string): boolean {
-  return header?.split(',').some((tag) => ['*', etag, `W/${etag}`].includes(tag.trim())) ?? false;
-}
-
-/**
- * The one range that is asked for (RFC 9110, section 14). Several at once, or one under an If-Range that no longer
- * holds, are answered with everything, as section 14.2 allows.
- */
-function requestedRange(c: Context, served: Representation, headers: Record<string, string>) {
-  const header = c.req.header('Range');
-  const condition = c.req.header('If-Range');
-  if (header === undefined || (condition && condition !== served.etag && condition !== headers['Last-Modified'])) {
-    return null;
-  }
-  const ranges = parseRange(served.length, header);
-  if (ranges === -1) return 'unsatisfiable';
-  if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return null;
-  return ranges[0] ?? null;
 }

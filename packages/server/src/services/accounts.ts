@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { USERNAME_MAX, USERNAME_MIN, USERNAME_PATTERN, type TokensResponse } from '@imgup/shared';
 import { AppError } from '../errors.ts';
 import type { AccountStore, Session, User } from '../ports/account-store.ts';
-import type { ImageStore } from '../ports/image-store.ts';
+import type { Images } from './images.ts';
 import type { Passwords } from './passwords.ts';
 import { SESSIONS_MAX, type Sessions } from './sessions.ts';
 
 interface AccountsOptions {
   store: AccountStore;
-  images: ImageStore;
+  images: Pick<Images, 'removeAll'>;
   passwords: Passwords;
   sessions: Sessions;
   registration: 'open' | 'closed';
@@ -103,13 +103,13 @@ export function createAccounts({ store, images, passwords, sessions, registratio
         throw new AppError('last_admin', 'The last administrator cannot be removed.');
       }
       // An upload under way may yet leave something behind, so it stays noted until the next start.
-      if (!keepImages) await images.deleteOwner(user.id);
+      if (!keepImages) await images.removeAll(user.id);
     },
 
     /** Removes what an earlier server may have left of removed users. Call before the first request. */
     async finishRemovals(): Promise<void> {
       for (const userId of await store.listRemovals()) {
-        await images.deleteOwner(userId);
+        await images.removeAll(userId);
         await store.finishRemoval(userId);
       }
     },

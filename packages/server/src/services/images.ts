@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import type { ImageRecord, ImageStore, Usage } from '../ports/image-store.ts';
+import { isExpired, type ImageRecord, type ImageStore, type Usage } from '../ports/image-store.ts';
 import type { SmallVersions } from './small-versions.ts';
 
 interface ImagesOptions {
@@ -8,11 +8,15 @@ interface ImagesOptions {
   now: () => number;
 }
 
+/** In seconds. */
+const FRESH = 24 * 60 * 60;
+const FRESH_EXPIRING = 60;
+
 export type Images = ReturnType<typeof createImages>;
 
 /** Pictures that are stored: those of one user, and the one behind a public link. */
 export function createImages({ store, smallVersions, now }: ImagesOptions) {
-  const isAlive = (record: ImageRecord) => record.expiresAt === null || Date.parse(record.expiresAt) > now();
+  const isAlive = (record: ImageRecord) => !isExpired(record, now());
 
   return {
     /** The picture behind a public link, or null. A link with another extension than the stored one leads nowhere. */
@@ -45,24 +49,36 @@ export function createImages({ store, smallVersions, now }: ImagesOptions) {
      * @returns `next`, what to give as `after` for the next page; null on the last one
      */
     async list(owner: string, after: string | null, limit: number) {
-      // One more than asked for tells whether there is a next page.
-      const found = await store.list(owner, after, limit + 1);
-      const page = found.slice(0, limit);
-      const next = found.length > limit ? (page.at(-1)?.id ?? null) : null;
+      const { records, next } = await store.list(owner, after, limit);
       const total: Usage = await store.usage(owner);
-      return { records: page.filter(isAlive), next, total };
+      return { records: records.filter(isAlive), next, total };
     },
 
     /** @throws AppError `not_found`, for another user's picture too */
     async remove(owner: string, id: string): Promise<void> {
       const record = await store.head(owner, id);
-      if (record === null || !(await store.delete(owner, id))) throw notFound();
-      smallVersions.remove(record);
+      if (record === null) throw notFound();
+      // Before, because an interrupted server would not find them any more; and after, for a reader who has just asked.
+      await smallVersions.remove(record);
+      if (!(await store.delete(owner, id))) throw notFound();
+      await smallVersions.remove(record);
+    },
+
+    /** Removes all that a user has. */
+    async removeAll(owner: string): Promise<void> {
+      await store.deleteOwner(owner);
+      await smallVersions.removeAll(owner);
     },
 
     /** Removes what has expired from the disk; readers have not found it since. */
     async sweepExpired(): Promise<void> {
-      for (const record of await store.sweepExpired(now())) smallVersions.remove(record);
+      await store.sweepExpired(now(), smallVersions.remove);
+    },
+
+    /** Seconds that a copy may live on elsewhere: it can still be taken back, and must not outlive the picture. */
+    freshFor({ expiresAt }: ImageRecord): number {
+      if (expiresAt === null) return FRESH;
+      return Math.max(0, Math.min(FRESH_EXPIRING, Math.floor((Date.parse(expiresAt) - now()) / 1000)));
     },
 
     read: store.read,

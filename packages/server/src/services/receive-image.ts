@@ -38,6 +38,9 @@ export interface Upload {
   expiresIn: number | null;
 }
 
+/** What the headers tell of an upload. */
+type Announced = Pick<Upload, 'owner' | 'expectedSha256' | 'keepMetadata'>;
+
 export type ReceiveImage = ReturnType<typeof createReceiveImage>;
 
 /** The way of an upload on the server: received, recognised, stripped, decoded, stored. */
@@ -51,7 +54,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
 
   /** Decodes what is to be served, so that nothing is served that does not decode; stores it; answers once it is safe. */
   async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: string) {
-    const small = smallVersions.draft();
+    const small = await smallVersions.draft();
     const { width, height } = await decoder.check(file, small);
     try {
       const put = () => store.put({ ...record, width, height }, file, now(), { quota });
@@ -77,13 +80,17 @@ export function createReceiveImage(options: ReceiveImageOptions) {
 
   return {
     /**
-     * Refuses a body whose length is known to be too large, before any of it is read.
+     * Refuses what is known to be hopeless, before any of the body is read.
      *
+     * @param length the least bytes that it has
      * @throws AppError `image_too_large`, `quota_exceeded`
      */
-    async checkLength(owner: string, length: number): Promise<void> {
+    async checkAhead({ owner, expectedSha256, keepMetadata }: Announced, length: number): Promise<void> {
       if (length > maxBytes) throw tooLarge();
-      if (quota !== null && (await store.usage(owner)).bytes >= quota) throw quotaExceeded(quota);
+      // Without its digest, only the body itself can tell whether it is there already, and costs nothing.
+      if (quota === null || expectedSha256 === null || (await store.usage(owner)).bytes < quota) return;
+      const known = await store.findByDigest(owner, digestKey(expectedSha256, keepMetadata));
+      if (known === null) throw quotaExceeded(quota);
     },
 
     /**

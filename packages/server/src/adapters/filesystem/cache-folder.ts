@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { PictureCache } from '../../ports/picture-cache.ts';
@@ -10,13 +10,15 @@ import type { PictureCache } from '../../ports/picture-cache.ts';
  * @param maxBytes of all files together
  */
 export async function openCacheFolder(folder: string, maxBytes: number): Promise<PictureCache> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const making = new Map<string, Promise<string>>();
+  // Again and again, for it may be removed at any time.
+  const makeFolder = () => mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder();
+  const making = new Map<string, Promise<void>>();
   const sizes = new LRUCache<string, number>({
     maxSize: maxBytes,
     sizeCalculation: (bytes) => Math.max(1, bytes),
     dispose: (_, key, reason) => {
-      if (reason === 'evict' || reason === 'delete') rm(join(folder, key), { force: true }).catch(() => undefined);
+      if (reason === 'evict') rm(join(folder, key), { force: true }).catch(() => undefined);
     },
   });
 
@@ -24,44 +26,65 @@ export async function openCacheFolder(folder: string, maxBytes: number): Promise
   const stats = await Promise.all(names.map((name) => stat(join(folder, name))));
   const found = stats.map(({ size, mtimeMs }, at) => ({ name: names[at] ?? '', size, mtimeMs }));
   for (const { name, size } of found.toSorted((a, b) => a.mtimeMs - b.mtimeMs)) {
-    // Drafts of an interrupted server.
-    if (name.startsWith('.')) await rm(join(folder, name), { force: true });
+    // Drafts of an interrupted server, and what is too large since the cache was made smaller.
+    if (name.startsWith('.') || size > maxBytes) await rm(join(folder, name), { force: true });
     else sizes.set(name, size);
   }
 
-  async function keep(key: string, draft: string): Promise<string> {
-    const { size } = await stat(draft);
-    await rename(draft, join(folder, key));
-    sizes.set(key, size);
-    return join(folder, key);
+  async function draft(): Promise<string> {
+    await makeFolder();
+    return join(folder, `.${randomUUID()}`);
   }
 
-  async function makeOne(key: string, draft: string, make: (draft: string) => Promise<void>): Promise<string> {
+  async function keep(key: string, draft: string): Promise<void> {
+    const { size } = await stat(draft);
+    // It could never be evicted, for it would not be counted.
+    if (size > maxBytes) return rm(draft);
+    await rename(draft, join(folder, key));
+    sizes.set(key, size);
+  }
+
+  async function makeOne(key: string, make: (draft: string) => Promise<void>): Promise<void> {
+    const path = await draft();
     try {
-      await make(draft);
-      return await keep(key, draft);
-    } finally {
-      making.delete(key);
-      await rm(draft, { force: true });
+      await make(path);
+      await keep(key, path);
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
     }
   }
 
+  async function remove(keys: string[]): Promise<void> {
+    const known = keys.filter((key) => sizes.delete(key));
+    await Promise.all(known.map((key) => rm(join(folder, key), { force: true })));
+  }
+
   return {
-    draft: () => join(folder, `.${randomUUID()}`),
+    draft,
     keep,
 
-    async get(key, make) {
-      if (sizes.get(key) !== undefined) return join(folder, key);
-      const underWay = making.get(key);
-      if (underWay !== undefined) return underWay;
-      const draft = join(folder, `.${randomUUID()}`);
-      const made = makeOne(key, draft, make);
+    async make(key, make) {
+      const made = making.get(key) ?? makeOne(key, make).finally(() => making.delete(key));
       making.set(key, made);
-      return made;
+      await made;
     },
 
-    remove(keys) {
-      for (const key of keys) sizes.delete(key);
+    async open(key) {
+      if (sizes.get(key) === undefined) return null;
+      try {
+        const file = await open(join(folder, key), 'r');
+        const { size } = await file.stat();
+        return { bytes: size, read: (range) => file.createReadStream(range), close: () => file.close() };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        // The folder may be emptied at any time, and is what counts.
+        sizes.delete(key);
+        return null;
+      }
     },
+
+    remove,
+    removeAll: (prefix) => remove([...sizes.keys()].filter((key) => key.startsWith(prefix))),
   };
 }

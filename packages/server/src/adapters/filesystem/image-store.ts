@@ -1,6 +1,6 @@
 import { access, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ImageRecord, ImageStore } from '../../ports/image-store.ts';
+import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
 import { createOwnerIndex } from './owner-index.ts';
@@ -120,7 +120,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
       // All of the owner's pictures are being removed, and the folder was first to go.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
-    await index.remove(owner, id, record.bytes);
+    await index.remove(owner, id);
   }
 
   /** Lets two uploads at the same time not pass one quota together. */
@@ -159,10 +159,13 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     },
 
     async list(owner, after, limit) {
-      if (!SAFE_ID.test(owner)) return [];
-      const ids = await index.page(owner, after, limit);
-      const records = await Promise.all(ids.map((id) => head(owner, id)));
-      return records.filter((record) => record !== null);
+      if (!SAFE_ID.test(owner)) return { records: [], next: null };
+      // One more than asked for tells whether there is a next page.
+      const ids = await index.page(owner, after, limit + 1);
+      const page = ids.slice(0, limit);
+      const records = await Promise.all(page.map((id) => head(owner, id)));
+      const next = ids.length > limit ? (page.at(-1) ?? null) : null;
+      return { records: records.filter((record) => record !== null), next };
     },
 
     usage: (owner) => index.usage(owner),
@@ -191,24 +194,18 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
       index.forget(owner);
     },
 
-    async sweepExpired(now) {
-      const gone: ImageRecord[] = [];
+    async sweepExpired(now, before) {
       await calendar.sweep(now, async (owner, id) => {
         const record = await head(owner, id);
         if (record === null) return true;
         // Put off since: a later hour has an entry of its own.
         if (!isExpired(record, now)) return record.expiresAt === null;
+        await before(record);
         await oneAtATime(`${owner}/${record.digestKey}`, () => remove(record));
-        gone.push(record);
         return true;
       });
-      return gone;
     },
   };
-}
-
-function isExpired(record: ImageRecord, now: number): boolean {
-  return record.expiresAt !== null && Date.parse(record.expiresAt) <= now;
 }
 
 /** As durably as a disk that has just failed will do. */

@@ -12,6 +12,9 @@ const STATS_AT_ONCE = 64;
 interface Index {
   /** In alphabetical order, which is from the newest to the oldest. */
   ids: string[];
+  /** Of each picture, in the same order: what is taken off for one is what was counted for it. */
+  sizes: number[];
+  /** All sizes together. */
   bytes: number;
 }
 
@@ -49,20 +52,18 @@ export function createOwnerIndex(folder: string) {
     async add(owner: string, id: string, bytes: number): Promise<void> {
       const index = await indexes.get(owner);
       if (index === undefined) return;
+      // It is there already if it was stored while the folder was being read, and counted with whatever was seen of it.
+      take(index, id);
       const at = position(index.ids, id);
-      // It was stored while the folder was being read.
-      if (index.ids[at] === id) return;
       index.ids.splice(at, 0, id);
+      index.sizes.splice(at, 0, bytes);
       index.bytes += bytes;
     },
 
-    async remove(owner: string, id: string, bytes: number): Promise<void> {
+    /** Call once the picture is removed. */
+    async remove(owner: string, id: string): Promise<void> {
       const index = await indexes.get(owner);
-      if (index === undefined) return;
-      const at = position(index.ids, id);
-      if (index.ids[at] !== id) return;
-      index.ids.splice(at, 1);
-      index.bytes -= bytes;
+      if (index !== undefined) take(index, id);
     },
 
     forget(owner: string): void {
@@ -76,15 +77,28 @@ async function readIndex(home: string): Promise<Index> {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
-  const ids = new Set(names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -'.json'.length)));
-  const pictures = names.filter((name) => !name.endsWith('.json') && ids.has(name.slice(0, name.lastIndexOf('.'))));
-  let bytes = 0;
+  const sizes = new Map(
+    names.filter((name) => name.endsWith('.json')).map((name) => [name.slice(0, -'.json'.length), 0]),
+  );
+  const pictures = names.filter((name) => !name.endsWith('.json') && sizes.has(idOf(name)));
   for (let at = 0; at < pictures.length; at += STATS_AT_ONCE) {
     const some = pictures.slice(at, at + STATS_AT_ONCE);
-    const sizes = await Promise.all(some.map((name) => sizeOf(join(home, name))));
-    bytes += sizes.reduce((sum, size) => sum + size, 0);
+    await Promise.all(some.map(async (name) => sizes.set(idOf(name), await sizeOf(join(home, name)))));
   }
-  return { ids: [...ids].toSorted(), bytes };
+  const sorted = [...sizes].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const all = sorted.map(([, size]) => size);
+  return { ids: sorted.map(([id]) => id), sizes: all, bytes: all.reduce((sum, size) => sum + size, 0) };
+}
+
+function take(index: Index, id: string): void {
+  const at = position(index.ids, id);
+  if (index.ids[at] !== id) return;
+  index.ids.splice(at, 1);
+  index.bytes -= index.sizes.splice(at, 1)[0] ?? 0;
+}
+
+function idOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('.'));
 }
 
 /** 0 where the picture was removed meanwhile. */
