@@ -1,8 +1,9 @@
-// One server in a process of its own, so that its memory is its own: node server.js <data folder>
+// One imgup server in a process of its own, so that its memory is its own: node server.js '{"data":…,"flags":{…}}'
 import { readConfig, startServer } from '@imgup/server';
 
-const [, , data] = process.argv;
-const flags = { data, port: '0', 'upload-limit': '100000/1s', 'login-limit': '100000/1s', 'log-level': 'silent' };
-// Cheap passwords: what is measured here are pictures.
-const server = await startServer({ ...readConfig({ flags, env: {} }), passwordCost: 4 });
+/** @type {{ data: string, passwordCost?: number, flags?: Record<string, string> }} */
+const { data, passwordCost = 4, flags } = JSON.parse(process.argv[2] ?? '{}');
+const unlimited = { 'upload-limit': '1000000/1s', 'login-limit': '100000/1s', 'min-free': '0', 'log-level': 'silent' };
+const config = readConfig({ flags: { data, port: '0', ...unlimited, ...flags }, env: {} });
+const server = await startServer({ ...config, passwordCost });
 console.log(server.url);

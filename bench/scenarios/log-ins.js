@@ -1,0 +1,88 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { account, PASSWORD, startImgup } from '../imgup.js';
+import { percentile, ratios, median, table } from '../statistics.js';
+import { whole } from '../picture.js';
+
+const LOG_INS = 50;
+
+/** The cost that a server has by default: what is measured is what it takes. */
+const PASSWORD_COST = 12;
+
+/**
+ * What requests feel while 50 people log in at once.
+ *
+ * @param {import('../main.js').Bench} bench
+ * @returns {Promise<{ rows: import('../main.js').Row[], tables: string[] }>}
+ */
+export async function logIns({ folder, quick }) {
+  const rounds = quick ? 2 : 5;
+  const server = await startImgup(folder, { passwordCost: PASSWORD_COST, flags: { verify: 'header' } });
+  try {
+    const { access_token: token } = await account(server.url, 'ada');
+    /** @type {Record<'healthz' | 'uploads', Record<'alone' | 'meanwhile', number[]>>} */
+    const p99 = { healthz: { alone: [], meanwhile: [] }, uploads: { alone: [], meanwhile: [] } };
+    let number = 0;
+    for (let round = -1; round < rounds; round += 1) {
+      for (const when of /** @type {const} */ (['alone', 'meanwhile'])) {
+        let isOver = false;
+        const crowd = Promise.all(
+          Array.from({ length: when === 'alone' ? 0 : LOG_INS }, () => logIn(server.url)),
+        ).finally(() => (isOver = when === 'meanwhile'));
+        const times = { healthz: /** @type {number[]} */ ([]), uploads: /** @type {number[]} */ ([]) };
+        const began = performance.now();
+        while (when === 'alone' ? performance.now() - began < 6_000 : !isOver) {
+          times.healthz.push(await time(async () => (await fetch(`${server.url}/healthz`)).arrayBuffer()));
+          times.uploads.push(
+            await time(async () => {
+              const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'image/jpeg' };
+              const body = whole(50_000, (number += 1));
+              const answer = await fetch(`${server.url}/api/images`, { method: 'POST', headers, body });
+              if (answer.status !== 201) throw new Error(`an upload was answered ${answer.status}`);
+              await answer.arrayBuffer();
+            }),
+          );
+          await delay(2);
+        }
+        await crowd;
+        if (round < 0) continue;
+        for (const what of /** @type {const} */ (['healthz', 'uploads']))
+          p99[what][when].push(percentile(times[what], 0.99));
+      }
+    }
+    const what = /** @type {const} */ (['healthz', 'uploads']);
+    return {
+      rows: what.map((name) => ({
+        what: `p99 of ${name} during ${LOG_INS} log-ins at once, against none`,
+        value: median(ratios(p99[name].meanwhile, p99[name].alone)),
+        target: 1.5,
+        unit: 'times the time',
+      })),
+      tables: [
+        `### ${LOG_INS} log-ins at once (bcrypt, cost ${PASSWORD_COST})\n\n${table(
+          ['p99', 'alone ms', 'meanwhile ms'],
+          what.map((name) => [name, median(p99[name].alone).toFixed(1), median(p99[name].meanwhile).toFixed(1)]),
+        )}\n`,
+      ],
+    };
+  } finally {
+    await server.stop();
+  }
+}
+
+/** @param {string} url */
+async function logIn(url) {
+  const answer = await fetch(`${url}/api/login`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ username: 'ada', password: PASSWORD }),
+  });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+/** @param {() => Promise<unknown>} work milliseconds */
+async function time(work) {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
