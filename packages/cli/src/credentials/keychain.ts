@@ -5,7 +5,8 @@ import { createKeychainProcess, type KeychainRequest } from './keychain-process.
 
 export interface KeychainOptions {
   /**
-   * How long one request may take, in milliseconds; 4,000 unless given, so that an answer is there within 5 s.
+   * How long one request may take, in milliseconds; 3,500 unless given, so that an answer is there within 5 s where the
+   * machine is not busy.
    * With a terminal it should be long enough for a person to type the keychain's password.
    */
   timeoutMs?: number;
@@ -33,11 +34,11 @@ export interface KeychainStore extends CredentialStore {
  * The OS keychain: Secret Service on Linux, Keychain on macOS, Credential Manager on Windows.
  *
  * ```ts
- * const store = createKeychainStore({ timeoutMs: process.stdin.isTTY ? 60_000 : 4_000 });
+ * const store = createKeychainStore({ timeoutMs: process.stdin.isTTY ? 60_000 : 3_500 });
  * await store.setPassword('imgup', 'http://localhost:4747|ada', 'secret');
  * ```
  */
-export function createKeychainStore({ timeoutMs = 4_000, env }: KeychainOptions = {}): KeychainStore {
+export function createKeychainStore({ timeoutMs = 3_500, env }: KeychainOptions = {}): KeychainStore {
   // oxlint-disable-next-line node/no-process-env -- handed on whole to the child; no setting is read from it
   const inherited = env ?? process.env;
   const keychain = createKeychainProcess({ timeoutMs, env: inherited });
@@ -49,7 +50,7 @@ export function createKeychainStore({ timeoutMs = 4_000, env }: KeychainOptions 
     if (silence) throw silence;
     const answer = await keychain.request(request);
     if (answer.kind === 'value') return answer.value;
-    const failure = keychainFailure(answer, timeoutMs);
+    const failure = keychainFailure(answer);
     if (answer.kind === 'timeout' || failure.code === 'timeout') silence = failure;
     throw failure;
   };
