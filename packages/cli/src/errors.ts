@@ -206,8 +206,15 @@ function limitWords({ limit }: ApiError): string {
 }
 
 function explainCredentialStore(error: CredentialStoreError): CliError {
-  const code = `credential_store_${error.code.replaceAll('-', '_')}`;
+  const code = `${CREDENTIAL_STORE}${error.code.replaceAll('-', '_')}`;
   return new CliError(code, EXIT.failed, error.message, { cause: error });
+}
+
+const CREDENTIAL_STORE = 'credential_store_';
+
+/** Whether it is the keychain's, or that of the file in its place. */
+export function isOfCredentialStore({ code }: CliError): boolean {
+  return code.startsWith(CREDENTIAL_STORE);
 }
 
 function explainTransport(error: TransportError): CliError {
