@@ -16,6 +16,8 @@ describe('the address of a server', () => {
     ['img.example.org', 'is not the address of a server'],
     ['img.example.org:4747', 'is not the address of a server'],
     ['ftp://img.example.org', 'is not the address of a server'],
+    ['ada:secret@img.example.org', '"[hidden]@img.example.org" in --server is not the address'],
+    ['ftp://ada:sec@secret@img.example.org', '"ftp://[hidden]@img.example.org" in --server is not the address'],
     ['https://ada:secret@img.example.org', 'must not hold a name or a password'],
     ['https://img.example.org/imgup', 'must end after the host'],
     ['https://img.example.org/?a=b', 'must end after the host'],
