@@ -6,6 +6,7 @@ import {
   meResponse,
   paths,
   problemResponse,
+  problems,
   sessionsResponse,
   tokensResponse,
   usersResponse,
@@ -252,7 +253,7 @@ function refusal(answer: Answer, hide: (text: string) => string): Error {
     return unexpectedAnswer(answer);
   }
   const { code, detail } = problem.output;
-  const words = { code: hide(code), detail: hide(detail) };
+  const words = { code: Object.hasOwn(problems, code) ? code : hide(code), detail: hide(detail) };
   return new ApiError({ ...words, origin, retryAfter: retryAfter(headers), limit: uploadLimit(headers) });
 }
 
