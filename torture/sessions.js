@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { keychainCrowds } from './scenarios/keychain-crowds.js';
 import { keychainFailures } from './scenarios/keychain-failures.js';
 import { killedRefreshes } from './scenarios/killed-refreshes.js';
 import { parallelUploads } from './scenarios/parallel-uploads.js';
@@ -15,6 +16,7 @@ import { parallelUploads } from './scenarios/parallel-uploads.js';
 const SCENARIOS = {
   'parallel-uploads': parallelUploads,
   'killed-refreshes': killedRefreshes,
+  'keychain-crowds': keychainCrowds,
   'keychain-failures': keychainFailures,
 };
 

@@ -34,15 +34,12 @@ export async function endSession(
       if (options.all === true && othersGoOn === null) return null;
       throw othersGoOn ?? notLoggedIn(origin);
     }
-    try {
-      // Which ends its access tokens too.
-      await client.logoutRefresh(record.refresh_token);
-      return null;
-    } catch (error) {
-      return explain(error);
-    } finally {
-      await store.delete();
-    }
+    // Which ends its access tokens too.
+    const untold = await client.logoutRefresh(record.refresh_token).then(() => null, explain);
+    await store.delete().catch((error: unknown) => {
+      throw untold === null ? onlyThere(origin, explain(error)) : error;
+    });
+    return untold;
   });
   const { update } = await context.settings();
   await update((data) => ({ ...data, accounts: without(data.accounts, origin, store.user) }));
@@ -69,6 +66,12 @@ async function endAll(client: Client, store: SessionStore, { now }: Context): Pr
 function onlyHere(but: string, failure: CliError): CliError {
   const { code, exitCode, message } = failure;
   return new CliError(code, exitCode, `Logged out here, but ${but}: ${message}`, { cause: failure });
+}
+
+function onlyThere(origin: string, failure: CliError): CliError {
+  const { code, exitCode, message } = failure;
+  const ended = `Your session at ${origin} has ended, but what is stored of it could not be deleted`;
+  return new CliError(code, exitCode, `${ended}: ${message}`, { cause: failure });
 }
 
 function without(accounts: Record<string, string>, origin: string, user: string): Record<string, string> {

@@ -10,7 +10,7 @@ import {
   problems,
   type ProblemCode,
 } from '@imgup/shared';
-import { TransportError } from './api/transport.ts';
+import { TransportError, type TransportErrorCode } from './api/transport.ts';
 import { CredentialStoreError } from './credentials/credential-store-error.ts';
 import { printable } from './printable.ts';
 
@@ -221,13 +221,23 @@ function limitWords({ limit }: ApiError): string {
 }
 
 function explainCredentialStore(error: CredentialStoreError): CliError {
-  const code = `credential_store_${error.code.replaceAll('-', '_')}`;
+  const code = `${CREDENTIAL_STORE}${error.code.replaceAll('-', '_')}`;
   return new CliError(code, EXIT.failed, error.message, { cause: error });
 }
 
+const CREDENTIAL_STORE = 'credential_store_';
+
+/** Whether it is the keychain's, or that of the file in its place. */
+export function isOfCredentialStore({ code }: CliError): boolean {
+  return code.startsWith(CREDENTIAL_STORE);
+}
+
 function explainTransport(error: TransportError): CliError {
-  const cannot = `Cannot reach ${error.origin}: ${error.message}.`;
-  const advice = {
+  const through = error.proxy === null ? '' : ` through the proxy ${error.proxy}`;
+  const cannot = `Cannot reach ${error.origin}${through}: ${error.message}.`;
+  const checkProxy =
+    'Check the proxy, which http_proxy, https_proxy or all_proxy names, or except the server in no_proxy.';
+  const direct = {
     refused: 'Start a server with `imgup serve`, or choose another with --server.',
     unknown_host: 'Check the name of the server and the connection.',
     unreachable: 'Check the connection.',
@@ -236,5 +246,9 @@ function explainTransport(error: TransportError): CliError {
     certificate: 'Have its certificate renewed, or name the authority that signed it in NODE_EXTRA_CA_CERTS.',
     failed: 'Check --server and the connection.',
   }[error.code];
+  const advice = error.proxy !== null && PROXYS_FAULT.has(error.code) ? checkProxy : direct;
   return new CliError('server_unreachable', EXIT.unreachable, `${cannot} ${advice}`, { cause: error });
 }
+
+/** What a proxy itself may be the cause of: it was not found, or did not let the request through. */
+const PROXYS_FAULT = new Set<TransportErrorCode>(['refused', 'unknown_host', 'unreachable', 'failed']);

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import writeFileAtomic from 'write-file-atomic';
 import { withLock } from './credentials/lock.ts';
+import { diskFull, MAKE_ROOM } from './disk-full.ts';
 import { EXIT, CliError } from './errors.ts';
 
 const LOCK_TIMEOUT_MS = 5_000;
@@ -48,6 +49,8 @@ export function createSettings(path: string): Settings {
       await writeFileAtomic(path, `${JSON.stringify(data, null, 2)}\n`, { mode: 0o600 });
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
+      const full = diskFull(error);
+      if (full !== null) throw unusable(path, `cannot be written: the disk is full (${full})`, MAKE_ROOM, error);
       throw unusable(path, `cannot be written (${code ?? message})`, PERMISSIONS, error);
     }
   }

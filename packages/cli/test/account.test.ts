@@ -309,6 +309,22 @@ describe('logout', () => {
     expect(await world.record()).toBeNull();
   });
 
+  test('that cannot delete what is stored says that the session has ended all the same', async () => {
+    const world = await openWorld();
+    await world.register('ada');
+    const full = new CredentialStoreError('write-refused', 'The disk has no room', 'make room there and try again');
+    const credentials = { ...world.credentials, deletePassword: () => Promise.reject(full) };
+    const context = { credentials: async () => credentials };
+    expect(await world.imgup(['logout'], { context })).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `imgup: Your session at ${SERVER} has ended, but what is stored of it could not be deleted: The disk has no room; make room there and try again.\n`,
+    });
+    world.network.way = (request) => Promise.reject(connectionCut(request));
+    const neither = await world.imgup(['logout'], { context });
+    expect(neither).toMatchObject({ code: 1, stderr: 'imgup: The disk has no room; make room there and try again.\n' });
+  });
+
   test('without a log-in has exit code 4', async () => {
     const world = await openWorld();
     const notLoggedIn = {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { createKeychainStore } from '../src/credentials/keychain.ts';
 
 export interface SessionBus {
   /** What a program needs to find this bus and nothing of the machine's own session. */
@@ -22,6 +23,8 @@ export interface SecretService extends SessionBus {
   refuseWrites(): Promise<void>;
   /** Stops gnome-keyring as SIGSTOP does: it owns its name on the bus and never answers. */
   hang(): void;
+  /** Lets it go on. */
+  resume(): void;
 }
 
 const INSTALLED =
@@ -141,7 +144,21 @@ export async function startSecretService(options: { unansweredPrompt?: boolean }
     hang() {
       keyring.kill('SIGSTOP');
     },
+    resume() {
+      keyring.kill('SIGCONT');
+    },
   };
+}
+
+/** What a machine that is busy adds to the time of a failure, at the most, in milliseconds: a start, and twice that for the limit. */
+export async function busyTime(): Promise<number> {
+  const startedAt = performance.now();
+  const nowhere = createKeychainStore({
+    env: { ...process.env, DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent/bus' },
+  });
+  await nowhere.probe('imgup-test').catch(() => undefined);
+  nowhere.close();
+  return 3 * (performance.now() - startedAt);
 }
 
 /** Waits for a Secret Service to come up and to have a keyring that it writes to. */

@@ -110,6 +110,46 @@ describe('nothing secret is in what any command prints, with --debug too,', () =
     expectNone(outcomes, [PASSWORD, NEW_PASSWORD, ...tokens]);
   });
 
+  test.each([
+    ['whole', (secret: string) => secret],
+    ['in part', (secret: string) => (/^[\w.-]{40,}$/.test(secret) ? secret.slice(3, 40) : secret)],
+  ])('when what was sent comes back %s, in the sentence, the code and the headers of a refusal', async (_what, cut) => {
+    const world = await openWorld();
+    const tokens = tokensOf(world);
+    await world.imgup(['register', '--username', 'ada', '--password-stdin'], withPassword);
+    const record = await world.record();
+    const sent: string[] = [];
+    world.network.way = async ({ headers, body }) => {
+      const { password, current, refresh_token } = JSON.parse(typeof body === 'string' ? body : '{}') as Record<
+        string,
+        string
+      >;
+      const secret = cut(headers['authorization']?.slice(7) ?? password ?? current ?? refresh_token ?? '');
+      sent.push(secret);
+      const problem = { type: 'urn:x', title: secret, status: 400, detail: `You sent "${secret}".`, code: secret };
+      return {
+        status: 400,
+        headers: { 'content-type': 'application/problem+json', 'x-echo': `it was ${secret}` },
+        body: bodyOf(JSON.stringify(sent.length % 2 ? problem : { ...problem, code: 'invalid_request' })),
+      };
+    };
+    const outcomes: Outcome[] = [];
+    for (const more of [[], [], ['--json'], ['--debug'], ['--debug']]) {
+      const imgup = async (args: string[], options: RunOptions = {}) =>
+        outcomes.push(await world.imgup([...args, ...more], options));
+      await imgup(login, withPassword);
+      await imgup(['passwd', '--password-stdin'], { stdin: `${PASSWORD}\n${NEW_PASSWORD}\n` });
+      await imgup(['whoami'], { env: { IMGUP_TOKEN: record?.access_token } });
+      world.clock.local += 3_600_000;
+      await imgup(['whoami']);
+    }
+    expect(outcomes.map(({ code }) => code)).not.toContain(0);
+    expect(outcomes.some(({ stderr }) => stderr.includes('You sent'))).toBe(true);
+    expect(new Set(sent).size).toBeGreaterThan(2);
+    expectNone(outcomes, sent);
+    expectNone(outcomes, tokens);
+  });
+
   test('when the server or the keychain refuses', async () => {
     const world = await openWorld();
     const tokens = tokensOf(world);

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { proxyFor } from '../src/api/proxy.ts';
+import { createUndiciTransport } from '../src/api/undici-transport.ts';
+import { createContext } from '../src/context.ts';
 import { parseOrigin } from '../src/api/server-origin.ts';
 import { openWorld, PASSWORD, type World } from './world.ts';
 
@@ -16,6 +18,8 @@ describe('the address of a server', () => {
     ['img.example.org', 'is not the address of a server'],
     ['img.example.org:4747', 'is not the address of a server'],
     ['ftp://img.example.org', 'is not the address of a server'],
+    ['ada:secret@img.example.org', '"[hidden]@img.example.org" in --server is not the address'],
+    ['ftp://ada:sec@secret@img.example.org', '"ftp://[hidden]@img.example.org" in --server is not the address'],
     ['https://ada:secret@img.example.org', 'must not hold a name or a password'],
     ['https://img.example.org/imgup', 'must end after the host'],
     ['https://img.example.org/?a=b', 'must end after the host'],
@@ -149,6 +153,35 @@ describe('a proxy', () => {
     expect(proxyFor('https://img.test', all)).toBe('http://p:2');
     expect(proxyFor('https://img.test', { ...all, https: undefined })).toBe('socks5://p:3');
     expect(proxyFor('https://img.test', { ...all, https: undefined, all: undefined })).toBeNull();
+  });
+
+  test.each([
+    ['https_proxy', { https_proxy: 'http://joe:hunter2@bad host:1' }],
+    ['https_proxy', { HTTPS_PROXY: 'ftp://joe:hunter2@proxy.test' }],
+    ['https_proxy', { https_proxy: 'http://joe:hunter2%@proxy.test' }],
+    ['all_proxy', { all_proxy: 'hunter2://' }],
+  ])('that is none is wrong usage of %s, whose value is not shown', async (variable, env) => {
+    const world = await openWorld();
+    const args = ['login', '--username', 'ada', '--password-stdin', '--server', 'https://img.example.org', '--debug'];
+    const proxy = createContext({ env }).config().proxy;
+    const transport = async (origin: string) => createUndiciTransport(proxyFor(origin, proxy) ?? '');
+    const outcome = await world.imgup(args, { stdin: PASSWORD, context: { transport } });
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    expect(outcome.stderr).toContain(`imgup: ${variable} does not hold the address of a proxy; write it like http://`);
+    expect(outcome.stderr).not.toContain('hunter2');
+  });
+
+  test('that cannot be reached is named, without its password', async () => {
+    const world = await openWorld();
+    const args = ['login', '--username', 'ada', '--password-stdin', '--server', 'https://img.example.org'];
+    const context = { transport: async () => createUndiciTransport('http://joe:hunter2@127.0.0.1:1') };
+    expect(await world.imgup(args, { stdin: PASSWORD, context })).toEqual({
+      code: 7,
+      stdout: '',
+      stderr:
+        'imgup: Cannot reach https://img.example.org through the proxy http://127.0.0.1:1: connection refused. ' +
+        'Check the proxy, which http_proxy, https_proxy or all_proxy names, or except the server in no_proxy.\n',
+    });
   });
 
   test('is never used for this machine', () => {

@@ -2,7 +2,7 @@ import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { TransportError, type TransportRequest } from '../src/api/transport.ts';
+import { TransportError, transportFailure, type TransportRequest } from '../src/api/transport.ts';
 import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
 import { SERVICE } from '../src/credentials/credential-store.ts';
 import { withLock } from '../src/credentials/lock.ts';
@@ -183,6 +183,31 @@ describe('a refresh that fails', () => {
     expect(await world.record()).toEqual(before);
     world.network.way = (request, next) => next(request);
     expect(await world.imgup(['whoami'])).toMatchObject({ code: 0 });
+  });
+
+  test('because nothing ever answers ends before others step over its lock', async () => {
+    const world = await openWorld();
+    await world.register();
+    const before = await world.record();
+    pass(world, HOUR);
+    const limits: number[] = [];
+    const timeout = vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => {
+      limits.push(ms);
+      return AbortSignal.abort(new DOMException('late', 'TimeoutError'));
+    });
+    onTestFinished(() => timeout.mockRestore());
+    // As a server that takes the request and says nothing: only the request's own signal ends this.
+    world.network.way = async (request) => {
+      expect(request.signal).toBeDefined();
+      throw transportFailure(new Error('aborted'), request);
+    };
+    expect(await world.imgup(['whoami'])).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining('no answer in time'),
+    });
+    expect(limits).toHaveLength(1);
+    expect(limits[0]).toBeLessThan(30_000);
+    expect(await world.record()).toEqual(before);
   });
 
   test('because the session has ended deletes the record, and says how to go on', async () => {

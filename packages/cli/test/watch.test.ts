@@ -2,7 +2,9 @@ import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'nod
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
-import { openWorld, writePicture, type World } from './world.ts';
+import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
+import { createMemoryStore } from '../src/credentials/memory.ts';
+import { connectionCut, openWorld, writePicture, type World } from './world.ts';
 
 /** Watches a folder while the work lasts, and stops it then. */
 async function watching(world: World, args: string[], work: (folder: string) => Promise<void>) {
@@ -21,8 +23,16 @@ function stoppable() {
   return { promise, stop };
 }
 
-const uploads = (world: World) =>
-  world.requests.filter(({ method, url }) => method === 'POST' && url.pathname === '/api/images').length;
+/** How many uploads have been answered from now on. */
+function countUploads({ network }: World): () => number {
+  let answered = 0;
+  network.way = async (request, next) => {
+    const answer = await next(request);
+    if (request.method === 'POST' && request.url.pathname === '/api/images') answered += 1;
+    return answer;
+  };
+  return () => answered;
+}
 
 test('what appears is uploaded once it is whole, and nothing else', async () => {
   const world = await openWorld();
@@ -30,16 +40,17 @@ test('what appears is uploaded once it is whole, and nothing else', async () => 
   const bytes = await readFile(await world.picture('whole.png', 1));
   await mkdir(join(world.folder, 'in'));
   await writePicture(join(world.folder, 'in', 'before.png'), 2);
+  const uploads = countUploads(world);
   const outcome = await watching(world, [], async (folder) => {
     await writeFile(join(folder, '.hidden.png'), bytes);
     await writeFile(join(folder, 'notes.txt'), 'no picture');
     const slow = join(folder, 'slow.png');
     await writeFile(slow, bytes.subarray(0, 40));
     await delay(700);
-    expect(uploads(world)).toBe(0);
+    expect(uploads()).toBe(0);
     await appendFile(slow, bytes.subarray(40));
     await rename(await world.picture('moved.png', 3), join(folder, 'moved.png'));
-    await vi.waitFor(() => expect(uploads(world)).toBe(2), 10_000);
+    await vi.waitFor(() => expect(uploads()).toBe(2), 10_000);
     await delay(300);
   });
   expect(outcome.code).toBe(0);
@@ -55,18 +66,72 @@ test('one that the server refuses does not end it, and --existing --delete-after
   await writePicture(join(folder, 'a.png'), 2);
   await writeFile(join(folder, 'half.png'), (await readFile(join(folder, 'a.png'))).subarray(0, 60));
   await writePicture(join(folder, 'z.png'), 3);
+  const uploads = countUploads(world);
   const outcome = await watching(world, ['--existing', '--delete-after', '--json'], async () => {
     await vi.waitFor(async () => expect(await readdir(folder)).toEqual(['half.png']), 10_000);
-    await vi.waitFor(() => expect(uploads(world)).toBe(3), 10_000);
+    await vi.waitFor(() => expect(uploads()).toBe(3), 10_000);
     await delay(200);
   });
-  expect(outcome.code).toBe(0);
+  expect(outcome.code).toBe(3);
   const lines = outcome.stdout
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as { status: string });
+  const last = lines.pop();
   expect(lines.map(({ status }) => status).toSorted()).toEqual(['failed', 'uploaded', 'uploaded']);
+  expect(last).toMatchObject({ error: { code: 'some_failed' }, uploaded: 2, not_uploaded: 1 });
   expect(outcome.stderr).toContain('half.png: The picture is damaged');
+  expect(outcome.stderr).toMatch(/\nimgup: 1 of 3 not uploaded, 2 uploaded; see above\.\n$/);
+});
+
+const silent = new CredentialStoreError('timeout', 'The keychain did not answer', 'restart it');
+
+test('a keychain that is silent for a while costs no picture', async () => {
+  const store = createMemoryStore();
+  let asked = 0;
+  const getPassword: typeof store.getPassword = (...of) => {
+    asked += 1;
+    return asked > 2 ? store.getPassword(...of) : Promise.reject(silent);
+  };
+  // Asked for the account too, so that the way to the server is what fails at first.
+  const findCredentials: typeof store.findCredentials = (...of) => {
+    asked += 1;
+    return asked > 2 ? store.findCredentials(...of) : Promise.reject(silent);
+  };
+  const world = await openWorld({ credentials: { ...store, getPassword, findCredentials } });
+  asked = 10;
+  await world.register('ada');
+  await world.register('bob');
+  asked = 0;
+  const uploads = countUploads(world);
+  const outcome = await watching(world, ['--account', 'ada'], async (folder) => {
+    await writePicture(join(folder, 'a.png'));
+    await vi.waitFor(() => expect(uploads()).toBe(1), 10_000);
+    await delay(200);
+  });
+  expect(outcome).toMatchObject({ code: 0 });
+  const refused = 'imgup: The keychain did not answer; restart it. The next attempt is in 30 s.\n';
+  expect(outcome.stderr).toContain(`${refused}${refused}`);
+  expect(outcome.stderr).toMatch(/\n1 picture uploaded\.\n$/);
+});
+
+test('pictures that it could not upload until it was ended are its failure', async () => {
+  const world = await openWorld();
+  await world.register();
+  world.network.way = (request) => Promise.reject(connectionCut(request));
+  const { promise, stop } = stoppable();
+  const folder = join(world.folder, 'in');
+  await mkdir(folder);
+  await writePicture(join(folder, 'a.png'), 1);
+  await writePicture(join(folder, 'b.png'), 2);
+  const wait = (ms: number, signal: AbortSignal) => {
+    if (ms === 30_000) stop();
+    return signal.aborted || ms === 30_000 ? Promise.reject(new Error('ended')) : Promise.resolve();
+  };
+  const context = { stopRequested: () => promise, wait };
+  const outcome = await world.imgup(['watch', folder, '--existing', '--quiet'], { context });
+  expect(outcome).toMatchObject({ code: 1, stdout: '' });
+  expect(outcome.stderr).toMatch(/\nimgup: 2 of 2 not uploaded; see above\.\n$/);
 });
 
 test('a log-in that has ended ends it, and a folder that is none is said so', async () => {

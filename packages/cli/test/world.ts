@@ -142,7 +142,7 @@ export async function temporaryFolder(): Promise<string> {
 
 /** Pictures with different seeds have different bytes. */
 export async function writePicture(path: string, seed = 0): Promise<string> {
-  const background = { r: seed % 256, g: 40, b: 90 };
+  const background = { r: seed % 256, g: 40 + Math.floor(seed / 256), b: 90 };
   await writeFile(
     path,
     await sharp({ create: { width: 8, height: 6, channels: 3, background } })

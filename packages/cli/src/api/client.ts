@@ -9,6 +9,7 @@ import {
   meResponse,
   paths,
   problemResponse,
+  problems,
   sessionsResponse,
   tokensResponse,
   usersResponse,
@@ -26,6 +27,7 @@ import {
 import * as v from 'valibot';
 import { ApiError } from '../errors.ts';
 import { contentDisposition } from './content-disposition.ts';
+import { hideSent } from './hide-sent.ts';
 import { readText } from './transport.ts';
 import type { StreamBody, Transport, TransportRequest, TransportResponse } from './transport.ts';
 import { redirected, unexpectedAnswer } from './unexpected-answer.ts';
@@ -146,8 +148,10 @@ export function createClient({
     };
     const response = await transport(request);
     const text = await readText(response, request);
-    const answer = { origin, status: response.status, headers: response.headers, text };
-    if (response.status >= 300) throw refusal(answer);
+    const hide = hideSent(request);
+    const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, hide(value)]));
+    const answer = { origin, status: response.status, headers, text };
+    if (response.status >= 300) throw refusal(answer, hide);
     return answer;
   }
 
@@ -270,7 +274,7 @@ function anyOf(...signals: (AbortSignal | undefined)[]): AbortSignal | undefined
   return given.length < 2 ? given[0] : AbortSignal.any(given);
 }
 
-function refusal(answer: Answer): Error {
+function refusal(answer: Answer, hide: (text: string) => string): Error {
   const { origin, status, headers } = answer;
   if (status < 400) return redirected(answer);
   const problem = v.safeParse(problemResponse, json(answer));
@@ -278,7 +282,8 @@ function refusal(answer: Answer): Error {
     return unexpectedAnswer(answer);
   }
   const { code, detail } = problem.output;
-  return new ApiError({ code, detail, origin, retryAfter: retryAfter(headers), limit: uploadLimit(headers) });
+  const words = { code: Object.hasOwn(problems, code) ? code : hide(code), detail: hide(detail) };
+  return new ApiError({ ...words, origin, retryAfter: retryAfter(headers), limit: uploadLimit(headers) });
 }
 
 function received<Schema extends v.GenericSchema>(schema: Schema, answer: Answer): Received<v.InferOutput<Schema>> {

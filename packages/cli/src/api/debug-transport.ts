@@ -1,16 +1,19 @@
+import { BLOT, hideSent, SECRET_MEMBERS } from './hide-sent.ts';
 import { readText } from './transport.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 
 /**
  * Reports each exchange line by line, with whatever could be used to act as the person blotted out.
  *
- * @param report is given one line at a time
+ * @param reportLine is given one line at a time
  */
-export function createDebugTransport(transport: Transport, report: (line: string) => void): Transport {
+export function createDebugTransport(transport: Transport, reportLine: (line: string) => void): Transport {
   return async function debugTransport(request) {
+    const hide = hideSent(request);
+    const report = (line: string) => reportLine(hide(line));
     report(`> ${request.method} ${request.url.href}`);
     reportHeaders('>', request.headers, report);
-    if (typeof request.body === 'string') report(`> ${blotted(request.body)}`);
+    if (typeof request.body === 'string') report(`> ${blotted(request.body, hide)}`);
     else if (request.body !== undefined) report(`> (${request.body.length} bytes)`);
     try {
       const response = await transport(request);
@@ -25,8 +28,6 @@ export function createDebugTransport(transport: Transport, report: (line: string
 }
 
 const SECRET_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
-const SECRET_MEMBERS = new Set(['password', 'current', 'new', 'access_token', 'refresh_token', 'key']);
-const BLOT = '[hidden]';
 
 function reportHeaders(mark: string, headers: Record<string, string>, report: (line: string) => void): void {
   for (const [name, value] of Object.entries(headers)) {
@@ -41,7 +42,7 @@ async function withBodyReported(
 ): Promise<TransportResponse> {
   if (response.headers['content-type']?.includes('json') !== true) return response;
   const text = await readText(response, request);
-  if (text !== '') report(`< ${blotted(text)}`);
+  if (text !== '') report(`< ${blotted(text, hideSent(request))}`);
   return { ...response, body: once(Buffer.from(text)) };
 }
 
@@ -50,9 +51,12 @@ async function* once(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 /** A body that is not JSON is not shown at all: nobody knows what is in it. */
-function blotted(text: string): string {
+function blotted(text: string, hide: (text: string) => string): string {
   try {
-    return JSON.stringify(JSON.parse(text), (name, value: unknown) => (SECRET_MEMBERS.has(name) ? BLOT : value));
+    return JSON.stringify(JSON.parse(text), (name, value: unknown) => {
+      if (SECRET_MEMBERS.has(name)) return BLOT;
+      return typeof value === 'string' ? hide(value) : value;
+    });
   } catch {
     return `(${text.length} characters that are not JSON)`;
   }

@@ -10,7 +10,9 @@ export function parseOrigin(address: string, source: string): string {
   const example = 'write it like https://img.example.org';
   const url = URL.canParse(address) ? new URL(address) : null;
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw usageError(`"${address}" in ${source} is not the address of a server; ${example}.`);
+    // "ada:secret@host" is no address, and what stands before the last "@" may be a password.
+    const shown = address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1[hidden]@');
+    throw usageError(`"${shown}" in ${source} is not the address of a server; ${example}.`);
   }
   if (url.username !== '' || url.password !== '') {
     throw usageError(

@@ -44,11 +44,19 @@ export class TransportError extends Error {
   override readonly name = 'TransportError';
   readonly code: TransportErrorCode;
   readonly origin: string;
+  /** The proxy that the request went through, without its name and password; null: none. */
+  readonly proxy: string | null;
 
-  constructor(code: TransportErrorCode, origin: string, message: string, options?: ErrorOptions) {
+  constructor(
+    code: TransportErrorCode,
+    origin: string,
+    message: string,
+    options: ErrorOptions & { proxy?: string | null } = {},
+  ) {
     super(message, options);
     this.code = code;
     this.origin = origin;
+    this.proxy = options.proxy ?? null;
   }
 }
 
@@ -56,16 +64,20 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 export const IDLE_TIMEOUT_MS = 60_000;
 
 /** What to throw for a failed exchange: the reason of an abort, or the system's error as a `TransportError`. */
-export function transportFailure(error: unknown, request: TransportRequest): unknown {
+export function transportFailure(
+  error: unknown,
+  request: TransportRequest,
+  { proxy = null }: { proxy?: string | null } = {},
+): unknown {
   const { signal, url } = request;
   if (error instanceof TransportError) return error;
   if (signal?.aborted === true) {
     return isTimeout(signal.reason)
-      ? new TransportError('timeout', url.origin, 'no answer in time', { cause: error })
+      ? new TransportError('timeout', url.origin, 'no answer in time', { cause: error, proxy })
       : signal.reason;
   }
   const [code, message] = classify(error);
-  return new TransportError(code, url.origin, message, { cause: error });
+  return new TransportError(code, url.origin, message, { cause: error, proxy });
 }
 
 /** Reads a whole body as text. Throws a `TransportError` beyond `maxBytes`, so that no server can fill the memory. */

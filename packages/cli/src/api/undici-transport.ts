@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { ProxyAgent, request as send } from 'undici';
 import { CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS, transportFailure } from './transport.ts';
-import type { StreamBody, Transport } from './transport.ts';
+import type { StreamBody, Transport, TransportRequest } from './transport.ts';
 
 /**
  * Exchanges through a proxy, which node:http cannot do. Loading undici costs more than a whole upload, so only a proxy brings it in.
@@ -18,6 +18,18 @@ export function createUndiciTransport(proxy: string): Transport {
     bodyTimeout: IDLE_TIMEOUT_MS,
   });
 
+  const { protocol, host } = new URL(proxy);
+  const failure = (error: unknown, request: TransportRequest) =>
+    transportFailure(error, request, { proxy: `${protocol}//${host}` });
+
+  async function* bodyOf(body: AsyncIterable<Uint8Array>, request: TransportRequest): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body;
+    } catch (error) {
+      throw failure(error, request);
+    }
+  }
+
   return async function undiciTransport(request) {
     const { method, url, body, signal } = request;
     const length = typeof body === 'object' ? { 'content-length': String(body.length) } : {};
@@ -30,9 +42,9 @@ export function createUndiciTransport(proxy: string): Transport {
         body: typeof body === 'string' ? body : source && Readable.from(source.stream()),
         signal: signal ?? null,
       });
-      return { status: response.statusCode, headers: flat(response.headers), body: response.body };
+      return { status: response.statusCode, headers: flat(response.headers), body: bodyOf(response.body, request) };
     } catch (error) {
-      throw source?.failure()?.error ?? transportFailure(error, request);
+      throw source?.failure()?.error ?? failure(error, request);
     }
   };
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Context } from '../context.ts';
 import { count } from '../count.ts';
-import { CliError, EXIT, explain } from '../errors.ts';
+import { CliError, EXIT, explain, isOfCredentialStore } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { uploadAll } from '../upload/batch.ts';
 import { createBeginUpload, type SendingOptions } from '../upload/begin-upload.ts';
@@ -22,7 +22,7 @@ export interface WatchOptions extends SendingOptions, ReportOptions {
 /** A file is whole when it has not grown for so long, in milliseconds. */
 const STILL_FOR_MS = 1_000;
 
-/** How long until a server that could not be reached is tried again, in milliseconds. */
+/** How long until a server or a keychain that did not answer is tried again, in milliseconds. */
 const RETRY_MS = 30_000;
 
 /** Uploads the pictures that appear in a folder, once each is whole, until it is told to stop. */
@@ -38,7 +38,7 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
   const begin = createBeginUpload(options, context, noProgress(), signal);
   const appeared = await watchPictures(folder, options);
   if (options.quiet !== true) io.note(`Watching ${printable(folder)}; Ctrl-C ends it.`);
-  let uploaded = 0;
+  const number = { taken: 0, uploaded: 0 };
 
   /** Until the server has it, or will not have it. */
   async function sendOne(source: Source): Promise<void> {
@@ -48,13 +48,14 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
         signal,
         onResult: async (result) => {
           tell(result, { format, options: { ...options, jsonl: options.json === true }, context, alone: false });
-          if (result.image !== null) uploaded += 1;
+          if (result.image !== null) number.uploaded += 1;
           if (result.image !== null && options.copy === true) await copy(format(result.image, source.label));
           await io.flush();
         },
       });
       if (signal.aborted || results.some(({ status }) => status !== 'left')) return;
-      if (stopped?.exitCode !== EXIT.unreachable) throw stopped ?? new Error('nothing has become of a file');
+      if (stopped === null) throw new Error('nothing has become of a file');
+      if (stopped.exitCode !== EXIT.unreachable && !isOfCredentialStore(stopped)) throw stopped;
       io.note(`imgup: ${stopped.message} The next attempt is in ${RETRY_MS / 1000} s.`);
       await wait(RETRY_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
@@ -68,11 +69,26 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
 
   signal.addEventListener('abort', () => void appeared.close(), { once: true });
   try {
-    for await (const path of appeared.paths) await sendOne(path);
+    for await (const path of appeared.paths) {
+      number.taken += 1;
+      await sendOne(path);
+    }
   } finally {
     await appeared.close();
   }
-  if (options.quiet !== true) io.note(`${count(uploaded, 'picture', 'pictures')} uploaded.`);
+  finish(number.uploaded, number.taken + appeared.waiting(), options, context);
+}
+
+/** Errors: `CliError` where a picture has appeared that the server does not have. */
+function finish(uploaded: number, all: number, { quiet }: WatchOptions, { io }: Context): void {
+  const missing = all - uploaded;
+  if (missing > 0) {
+    const message = `${missing} of ${all} not uploaded${uploaded > 0 ? `, ${uploaded} uploaded` : ''}; see above.`;
+    const result = { uploaded, not_uploaded: missing };
+    if (uploaded > 0) throw new CliError('some_failed', EXIT.partly, message, { result });
+    throw new CliError('all_failed', EXIT.failed, message, { result });
+  }
+  if (quiet !== true) io.note(`${count(uploaded, 'picture', 'pictures')} uploaded.`);
 }
 
 async function requireFolder(folder: string): Promise<void> {
@@ -114,6 +130,8 @@ async function watchPictures(folder: string, { recursive, existing }: WatchOptio
 
   return {
     paths: paths(),
+    /** How many have appeared, and have not been handed on. */
+    waiting: () => waiting.length,
     async close() {
       closed = true;
       wake();

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { diskFull, MAKE_ROOM } from '../disk-full.ts';
 import { CredentialStoreError, type CredentialStoreErrorCode } from './credential-store-error.ts';
 import type { CredentialStore } from './credential-store.ts';
 import { withLock } from './lock.ts';
@@ -35,11 +36,9 @@ export function createFileStore({ directory }: { directory: string }): Credentia
           const before = parse(path, text);
           const { records, result } = edit(before);
           if (records === before) return result;
-          // One record a line, so that a person can see what is there and remove one.
-          const lines = records.map((record) => `  ${JSON.stringify(record)}`).join(',\n');
           // A process that was stopped is stepped over by others, and must not write back what was there before them.
           const unchanged = async () => (await readPrivate(path)) === text;
-          if (await replaceFile(path, `{"version":1,"records":[\n${lines}\n]}\n`, { onlyIf: unchanged })) return result;
+          if (await replaceFile(path, format(records), { onlyIf: unchanged })) return result;
         }
       });
     });
@@ -82,6 +81,13 @@ const isFor =
   (service: string, account: string) =>
   (record: StoredRecord): boolean =>
     record.service === service && record.account === account;
+
+/** One record a line, so that a person can see what is there and remove one. Null where there is none to keep. */
+function format(records: StoredRecord[]): string | null {
+  if (records.length === 0) return null;
+  const lines = records.map((record) => `  ${JSON.stringify(record)}`).join(',\n');
+  return `{"version":1,"records":[\n${lines}\n]}\n`;
+}
 
 function parse(path: string, text: string | null): StoredRecord[] {
   if (text === null) return [];
@@ -144,6 +150,11 @@ async function translate<T>(path: string, code: CredentialStoreErrorCode, work: 
     return await work();
   } catch (error) {
     if (error instanceof CredentialStoreError || !(error instanceof Error)) throw error;
+    const full = diskFull(error);
+    if (full !== null) {
+      const reason = `The disk has no room for the credential file ${path} (${full})`;
+      throw new CredentialStoreError('write-refused', reason, MAKE_ROOM, { cause: error });
+    }
     throw new CredentialStoreError(
       code,
       `The credential file ${path} cannot be used (${error.message})`,

@@ -29,7 +29,10 @@ const PROBE = PROBE_PREFIX + randomUUID();
 const GRACE_MS = 2_000;
 
 const library = import('@napi-rs/keyring');
-library.catch(() => {}); // reported by the request that needs it
+// The parent's limits begin here: on a busy machine the start alone can take seconds. A failure is reported by the
+// request that needs the library.
+const ready = () => answer({ ready: true });
+library.then(ready, ready);
 
 let queue = Promise.resolve();
 const input = createInterface({ input: process.stdin });
@@ -43,37 +46,34 @@ input.on('close', () => {
 });
 
 /**
- * The library waits for 2 s, but KeePassXC answers only when its person has unlocked it. So while the provider still
- * opens a session it is asked again, and the parent sets the limit.
+ * The library waits for 2 s, but KeePassXC answers only when its person has unlocked it, and any provider that a crowd
+ * asks at once may take longer. So it is asked again, and the parent sets the limit.
  *
  * @param {Request} request
  */
 async function serve(request) {
-  const progress = { opened: false };
+  const { id } = request;
   for (;;) {
     try {
-      progress.opened = false;
-      return answer({ id: request.id, value: await perform(request, progress) });
+      return answer({ id, value: await perform(request) });
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      if (progress.opened && text.includes('Did not receive a reply')) continue;
-      return answer({ id: request.id, error: text });
+      if (!text.includes('Did not receive a reply')) return answer({ id, error: text });
+      answer({ id, opened: false });
     }
   }
 }
 
 /**
  * @param {Request} request
- * @param {{ opened: boolean }} progress
  * @returns {Promise<unknown>}
  */
-async function perform({ id, op, service, account = '', password = '' }, progress) {
+async function perform({ id, op, service, account = '', password = '' }) {
   const { AsyncEntry, findCredentialsAsync } = await library;
   /** @param {string} name */
   const open = (name) => {
     const entry = new AsyncEntry(service, name, OPTIONS);
     // From here on the provider is known to answer, so a long wait is one for a person.
-    progress.opened = true;
     answer({ id, opened: true });
     return entry;
   };

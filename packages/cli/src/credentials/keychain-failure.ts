@@ -64,12 +64,9 @@ const KNOWN: Known[] = [
 ];
 
 /** One sentence and a stable code for what the keychain said, or for its silence. */
-export function keychainFailure(
-  answer: Exclude<KeychainAnswer, { kind: 'value' }>,
-  timeoutMs: number,
-): CredentialStoreError {
+export function keychainFailure(answer: Exclude<KeychainAnswer, { kind: 'value' }>): CredentialStoreError {
   if (answer.kind === 'timeout') {
-    const limit = `${timeoutMs / 1000} s`;
+    const limit = `${(answer.afterMs / 1000).toFixed(1)} s`;
     return answer.opened
       ? fail(
           'locked',

@@ -15,7 +15,7 @@ export type KeychainAnswer =
   /** The keychain's own words. */
   | { kind: 'error'; text: string }
   /** The child was killed; `opened` says whether the keychain had answered at all before. */
-  | { kind: 'timeout'; opened: boolean };
+  | { kind: 'timeout'; opened: boolean; afterMs: number };
 
 export interface KeychainProcess {
   request(request: KeychainRequest): Promise<KeychainAnswer>;
@@ -27,6 +27,9 @@ export interface KeychainProcess {
 
 interface Running {
   child: ChildProcess;
+  /** Resolves to how long its start took, in milliseconds. */
+  ready: Promise<number>;
+  isReady: () => void;
   waiting: Map<number, Waiting>;
 }
 
@@ -35,12 +38,23 @@ interface Waiting {
   opened: boolean;
 }
 
+/** Far above what a child takes to start: a tenth of a second, or a hundred times that amid a crowd of them. */
+const START_TIMEOUT_MS = 60_000;
+
+/**
+ * Where the start took long, the machine is busy, and the keychain is given so many times that: amid a crowd of 50
+ * processes it was seen to answer within a fifth of it.
+ */
+const BUSY = 2;
+
 // Flat next to each other in the sources and in the bundle alike.
 const CHILD = fileURLToPath(new URL('./keychain-child.js', import.meta.url));
 
 /**
  * One child process that serves all keychain requests of this process, started on first need. An idle child does not
  * keep this process alive, and ends with it.
+ *
+ * @param options.timeoutMs how long a request may take once the child has started; longer on a machine that is busy
  */
 export function createKeychainProcess(options: { timeoutMs: number; env: NodeJS.ProcessEnv }): KeychainProcess {
   let running: Running | undefined;
@@ -51,7 +65,12 @@ export function createKeychainProcess(options: { timeoutMs: number; env: NodeJS.
     // NODE_OPTIONS are meant for the program that a person debugs; `--inspect` here would only take its port away.
     const { NODE_OPTIONS: _, ...env } = options.env;
     const child = spawn(process.execPath, [CHILD], { env, stdio: ['pipe', 'pipe', 'ignore'], windowsHide: true });
-    const started: Running = { child, waiting: new Map() };
+    const startedAt = performance.now();
+    let isReady = () => {};
+    const ready = new Promise<number>((resolve) => {
+      isReady = () => resolve(performance.now() - startedAt);
+    });
+    const started: Running = { child, ready, isReady, waiting: new Map() };
     running = started;
 
     const fail = (text: string): void => {
@@ -68,7 +87,7 @@ export function createKeychainProcess(options: { timeoutMs: number; env: NodeJS.
 
   return {
     async request(request) {
-      const { child, waiting } = start();
+      const { child, ready, waiting } = start();
       const id = ++lastId;
       keepAlive(child, true);
       const answer = await new Promise<KeychainAnswer>((resolve) => {
@@ -80,12 +99,18 @@ export function createKeychainProcess(options: { timeoutMs: number; env: NodeJS.
             resolve(result);
           },
         };
-        const limit = setTimeout(() => {
-          running = undefined;
-          child.kill('SIGKILL');
-          // The others were queued behind this one.
-          for (const one of waiting.values()) one.settle({ kind: 'timeout', opened: own.opened });
-        }, options.timeoutMs);
+        const giveUpAfter = (afterMs: number) =>
+          setTimeout(() => {
+            running = undefined;
+            child.kill('SIGKILL');
+            // The others were queued behind this one.
+            for (const one of waiting.values()) one.settle({ kind: 'timeout', opened: own.opened, afterMs });
+          }, afterMs);
+        let limit = giveUpAfter(START_TIMEOUT_MS);
+        void ready.then((startMs) => {
+          clearTimeout(limit);
+          if (waiting.has(id)) limit = giveUpAfter(Math.max(options.timeoutMs, BUSY * startMs));
+        });
         waiting.set(id, own);
         child.stdin?.write(`${JSON.stringify({ id, ...request })}\n`);
       });
@@ -108,11 +133,12 @@ export function createKeychainProcess(options: { timeoutMs: number; env: NodeJS.
   };
 }
 
-function receive({ waiting }: Running, line: string): void {
-  const message = JSON.parse(line) as { id: number; opened?: true; error?: string; value?: unknown };
+function receive({ waiting, isReady }: Running, line: string): void {
+  const message = JSON.parse(line) as { ready?: true; id: number; opened?: boolean; error?: string; value?: unknown };
+  if (message.ready) return isReady();
   const own = waiting.get(message.id);
   if (!own) return;
-  if (message.opened) own.opened = true;
+  if (message.opened !== undefined) own.opened = message.opened;
   else if (message.error !== undefined) own.settle({ kind: 'error', text: message.error });
   else own.settle({ kind: 'value', value: message.value });
 }

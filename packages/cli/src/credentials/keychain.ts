@@ -5,13 +5,19 @@ import { createKeychainProcess, type KeychainRequest } from './keychain-process.
 
 export interface KeychainOptions {
   /**
-   * How long one request may take, in milliseconds; 4,000 unless given, so that an answer is there within 5 s.
+   * How long one request may take, in milliseconds; 3,500 unless given, so that an answer is there within 5 s where the
+   * machine is not busy.
    * With a terminal it should be long enough for a person to type the keychain's password.
    */
   timeoutMs?: number;
   /** The environment the keychain is looked for in (DBUS_SESSION_BUS_ADDRESS); this process's unless given. */
   env?: NodeJS.ProcessEnv;
+  /** A clock that only goes forward, in milliseconds; the process's unless given. */
+  now?: () => number;
 }
+
+/** For this long a keychain that was silent is not asked again, in milliseconds. */
+const SILENT_FOR_MS = 10_000;
 
 export interface KeychainStore extends CredentialStore {
   readonly kind: 'keychain';
@@ -33,24 +39,30 @@ export interface KeychainStore extends CredentialStore {
  * The OS keychain: Secret Service on Linux, Keychain on macOS, Credential Manager on Windows.
  *
  * ```ts
- * const store = createKeychainStore({ timeoutMs: process.stdin.isTTY ? 60_000 : 4_000 });
+ * const store = createKeychainStore({ timeoutMs: process.stdin.isTTY ? 60_000 : 3_500 });
  * await store.setPassword('imgup', 'http://localhost:4747|ada', 'secret');
  * ```
  */
-export function createKeychainStore({ timeoutMs = 4_000, env }: KeychainOptions = {}): KeychainStore {
+export function createKeychainStore({
+  timeoutMs = 3_500,
+  env,
+  now = () => performance.now(),
+}: KeychainOptions = {}): KeychainStore {
   // oxlint-disable-next-line node/no-process-env -- handed on whole to the child; no setting is read from it
   const inherited = env ?? process.env;
   const keychain = createKeychainProcess({ timeoutMs, env: inherited });
 
-  // A keychain that was silent once is not asked again, or a command that makes three requests would wait three times.
-  let silence: CredentialStoreError | undefined;
+  // A command that makes three requests would wait three times; one that runs for days must find it awake again.
+  let silence: { failure: CredentialStoreError; until: number } | undefined;
 
   const ask = async (request: KeychainRequest): Promise<unknown> => {
-    if (silence) throw silence;
+    if (silence && now() < silence.until) throw silence.failure;
     const answer = await keychain.request(request);
     if (answer.kind === 'value') return answer.value;
-    const failure = keychainFailure(answer, timeoutMs);
-    if (answer.kind === 'timeout' || failure.code === 'timeout') silence = failure;
+    const failure = keychainFailure(answer);
+    if (answer.kind === 'timeout' || failure.code === 'timeout') {
+      silence = { failure, until: now() + SILENT_FOR_MS };
+    }
     throw failure;
   };
 

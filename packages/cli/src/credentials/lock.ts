@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { diskFull, MAKE_ROOM } from '../disk-full.ts';
 import { CredentialStoreError } from './credential-store-error.ts';
 import { lockByFile } from './lock-by-file.ts';
 import { privateFolder } from './private-folder.ts';
@@ -57,6 +58,11 @@ async function prepare(path: string, timeoutMs: number, kernel: KernelLocks | nu
     await privateFolder(dirname(path), { create: true });
     return await acquire(path, timeoutMs, kernel);
   } catch (error) {
+    const full = diskFull(error);
+    if (full !== null) {
+      const reason = `The disk has no room in the folder ${dirname(path)} (${full})`;
+      throw new CredentialStoreError('not-writable', reason, MAKE_ROOM, { cause: error });
+    }
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined || !NOT_WRITABLE.has(code)) throw error;
     throw new CredentialStoreError(

@@ -11,13 +11,26 @@ const ABANDONED_MS = 60_000;
  * than the old text or the new. Written here since write-file-atomic leaves out the folder's fsync (without which the
  * rename may be lost), and renames what a full disk has cut short.
  *
+ * @param text null removes the file, for which a full disk has room
  * @param options.onlyIf asked at the last instant; false, and nothing changed, where it says no
  */
 export async function replaceFile(
   path: string,
-  text: string,
+  text: string | null,
   { onlyIf = () => Promise.resolve(true) }: { onlyIf?: () => Promise<boolean> } = {},
 ): Promise<boolean> {
+  if (text === null) {
+    if (!(await onlyIf())) return false;
+    await unlink(path);
+  } else if (!(await write(path, text, onlyIf))) {
+    return false;
+  }
+  await syncFolder(dirname(path));
+  await sweep(path);
+  return true;
+}
+
+async function write(path: string, text: string, onlyIf: () => Promise<boolean>): Promise<boolean> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   const file = await open(temporary, 'wx', 0o600);
   try {
@@ -42,8 +55,6 @@ export async function replaceFile(
     await unlink(temporary).catch(() => {});
     throw error;
   }
-  await syncFolder(dirname(path));
-  await sweep(path);
   return true;
 }
 

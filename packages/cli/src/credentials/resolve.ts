@@ -12,7 +12,7 @@ export interface ResolveOptions {
   remembered: StoreKind | undefined;
   /** The folder for the credential file. */
   directory: string;
-  /** How long one keychain request may take, in milliseconds: long with a terminal, 4,000 without. */
+  /** How long one keychain request may take, in milliseconds: long with a terminal, 3,500 without. */
   timeoutMs?: number;
   /** The environment the keychain is looked for in; this process's unless given. */
   env?: NodeJS.ProcessEnv;

@@ -1,5 +1,5 @@
 import type { ImageResponse } from '@imgup/shared';
-import { EXIT, explain, type CliError, type ExitCode } from '../errors.ts';
+import { EXIT, explain, isOfCredentialStore, type CliError, type ExitCode } from '../errors.ts';
 import type { Source } from './sources.ts';
 import type { Uploaded } from './upload-picture.ts';
 
@@ -20,7 +20,7 @@ interface BatchOptions {
 
 export interface Batch {
   results: Result[];
-  /** Why it ended before the last file: interrupted, logged out, unreachable, or the limit and no patience. */
+  /** Why it ended before the last file: interrupted, no log-in to be had, unreachable, or the limit and no patience. */
   stopped: CliError | null;
 }
 
@@ -48,7 +48,7 @@ export async function uploadAll(sources: Source[], { begin, onResult, signal }: 
       return { source, status: created ? 'uploaded' : 'present', image, error: null };
     } catch (error) {
       const failure = explain(error);
-      if (!signal.aborted && !STOPPING.has(failure.exitCode))
+      if (!signal.aborted && !STOPPING.has(failure.exitCode) && !isOfCredentialStore(failure))
         return { source, status: 'failed', image: null, error: failure };
       stopped ??= failure;
       return { source, status: 'left', image: null, error: null };

@@ -54,6 +54,8 @@ export function createBeginUpload(
     way ??= connectAsUser(context, options, signal).then(({ client, session }) =>
       createUploadPicture({ client, session, pace, wishes, signal, now, wait, onRetry }),
     );
+    // What failed is tried again for the next file: a keychain may have been unlocked meanwhile.
+    way.catch(() => (way = undefined));
     const { stream } = picture.body;
     const body = { ...picture.body, stream: () => counted(stream(), source, progress) };
     const finish = await (await way)({ ...picture, name: source.name, body });

@@ -19,12 +19,12 @@ import { createFileStore } from '../../src/credentials/file.ts';
 import { credentialStoreContract } from '../contracts/credential-store.ts';
 import { compileProgram } from './run-program.ts';
 
-const before = vi.hoisted(() => ({ writing: () => Promise.resolve() }));
+const before = vi.hoisted(() => ({ writing: (_text: string | null) => Promise.resolve() }));
 vi.mock(import('../../src/credentials/replace-file.ts'), async (original) => {
   const { replaceFile } = await original();
   return {
     replaceFile: async (...args) => {
-      await before.writing();
+      await before.writing(args[1]);
       return replaceFile(...args);
     },
   };
@@ -54,6 +54,27 @@ describe('file store', () => {
     await createFileStore({ directory }).setPassword('imgup', 'ada', 'secret');
 
     expect(await createFileStore({ directory }).getPassword('imgup', 'ada')).toBe('secret');
+  });
+
+  it('a full disk is said to be full, and still lets the last record go', async () => {
+    const store = createFileStore({ directory });
+    await store.setPassword('imgup', 'ada', 'secret');
+    const { writing } = before;
+    before.writing = (text) => {
+      const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+      return text === null ? Promise.resolve() : Promise.reject(full);
+    };
+    try {
+      await expect(store.setPassword('imgup', 'ada', 'longer secret')).rejects.toMatchObject({
+        code: 'write-refused',
+        message: `The disk has no room for the credential file ${path} (ENOSPC); make room there and try again.`,
+      });
+      expect(await store.deletePassword('imgup', 'ada')).toBe(true);
+    } finally {
+      before.writing = writing;
+    }
+    expect(await readdir(directory)).toEqual(['credentials.lock']);
+    expect(await store.getPassword('imgup', 'ada')).toBeNull();
   });
 
   it('a damaged file is an error and stays as it is', async () => {

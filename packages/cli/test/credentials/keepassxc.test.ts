@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKeychainStore, type KeychainStore } from '../../src/credentials/keychain.ts';
 import { credentialStoreContract } from '../contracts/credential-store.ts';
 import { KEEPASSXC_MISSING, startKeePassXc } from '../keepassxc.ts';
+import { busyTime } from '../secret-service.ts';
 
 const unlocked = await startKeePassXc();
 if (!unlocked) console.warn(`skipped: ${KEEPASSXC_MISSING}`);
@@ -38,13 +39,14 @@ describe.runIf(unlocked)('keychain store on a locked KeePassXC', { timeout: 30_0
         verbs.map(async (work) => {
           const store = createKeychainStore(service ? { env: service.env } : {});
           const before = performance.now();
+          const busy = busyTime();
           await expect(work(store)).rejects.toMatchObject({
             code: 'locked',
             message: expect.stringMatching(
               /^The keychain is locked.*IMGUP_CREDENTIAL_STORE=file to keep tokens in a file\.$/,
             ),
           });
-          expect(performance.now() - before).toBeLessThan(5_000);
+          expect(performance.now() - before - (await busy)).toBeLessThan(5_000);
           store.close();
         }),
       );

@@ -8,6 +8,7 @@ import { createKeychainStore, type KeychainStore } from '../../src/credentials/k
 import { compileProgram } from './run-program.ts';
 import { credentialStoreContract } from '../contracts/credential-store.ts';
 import {
+  busyTime,
   MISSING,
   startSecretService,
   startSessionBus,
@@ -97,6 +98,24 @@ describe.runIf(first)('keychain store on a Secret Service', () => {
     expect(store.childPid).not.toBe(pid);
   });
 
+  it("the time that a child takes to start is not the keychain's, and gives it more where it is long", async () => {
+    // Far less than a start takes, which is what 4 s are on a machine that starts a hundred processes.
+    const store = open(service.env, 1);
+    await store.setPassword(SERVICE, ACCOUNT, 'secret');
+    expect(await store.getPassword(SERVICE, ACCOUNT)).toBe('secret');
+  });
+
+  it('a keychain that is slow is waited for, and not taken for one that hangs', { timeout: 20_000 }, async () => {
+    const slow = await started(startSecretService());
+    const store = open(slow.env, 15_000);
+    await store.setPassword(SERVICE, ACCOUNT, 'secret');
+    slow.hang();
+    const asked = store.getPassword(SERVICE, ACCOUNT);
+    await delay(2_500); // longer than the library itself waits
+    slow.resume();
+    expect(await asked).toBe('secret');
+  });
+
   it('secrets are in no argument and no environment of the child', async () => {
     const store = open(service.env);
     await store.setPassword(SERVICE, ACCOUNT, 'unmistakable');
@@ -136,13 +155,13 @@ describe.runIf(first)('keychain failures without a terminal are answered within 
   ): Promise<void> => {
     store.warmUp();
     const pid = store.childPid;
-    const { error, ms } = await failure(work(store));
+    const [{ error, ms }, busy] = await Promise.all([failure(work(store)), busyTime()]);
     if (process.env['IMGUP_TEST_TIMES']) console.log(`${code}: ${ms.toFixed(0)} ms: ${error.message}`);
 
     expect(error.code).toBe(code);
     expect(error.message).toMatch(sentence);
     expect(error.message).toMatch(/^[^.]+(\.[^ ][^.]*)*; .*IMGUP_CREDENTIAL_STORE=file to keep tokens in a file\.$/);
-    expect(ms).toBeLessThan(5_000);
+    expect(ms - busy).toBeLessThan(5_000);
     store.close();
     expect(await isGone(pid)).toBe(true);
   };
@@ -184,15 +203,20 @@ describe.runIf(first)('keychain failures without a terminal are answered within 
     await open(service.env).setPassword(SERVICE, ACCOUNT, 'secret');
     await service.lock();
     await Promise.all(
-      verbs.map(([, work]) => expectFailure(open(service.env), work, 'locked', /no one answered it for 4 s/)),
+      verbs.map(([, work]) => expectFailure(open(service.env), work, 'locked', /no one answered it for \d+\.\d s/)),
     );
   });
 
   it('a provider that hangs from the start', { timeout: 20_000 }, async () => {
     const service = await started(startSecretService());
     service.hang();
-    await expectFailure(open(service.env), (store) => store.probe(SERVICE), 'timeout', /does not answer/);
-    await expectFailure(open(service.env), (store) => store.findCredentials(SERVICE), 'timeout', /does not answer/);
+    await expectFailure(open(service.env), (store) => store.probe(SERVICE), 'timeout', /did not answer within/);
+    await expectFailure(
+      open(service.env),
+      (store) => store.findCredentials(SERVICE),
+      'timeout',
+      /did not answer within/,
+    );
   });
 
   it('a provider that hangs after it has answered', { timeout: 20_000 }, async () => {
@@ -200,18 +224,24 @@ describe.runIf(first)('keychain failures without a terminal are answered within 
     const store = open(service.env);
     await store.setPassword(SERVICE, ACCOUNT, 'secret');
     service.hang();
-    await expectFailure(store, (same) => same.getPassword(SERVICE, ACCOUNT), 'timeout', /does not answer/);
+    await expectFailure(store, (same) => same.getPassword(SERVICE, ACCOUNT), 'timeout', /did not answer within/);
   });
 
-  it('a keychain that was silent once is not waited for again', { timeout: 20_000 }, async () => {
+  it('a keychain that was silent once is not waited for again for a while', { timeout: 20_000 }, async () => {
     const service = await started(startSecretService());
     service.hang();
-    const store = open(service.env);
+    let now = 0;
+    const store = createKeychainStore({ env: service.env, now: () => now });
+    cleanUp.push(() => store.close());
     const { error } = await failure(store.getPassword(SERVICE, ACCOUNT));
 
     const before = store.childPid;
     expect((await failure(store.findCredentials(SERVICE))).error).toBe(error);
     expect(store.childPid).toBe(before);
+
+    service.resume();
+    now += 10_000;
+    expect(await store.getPassword(SERVICE, ACCOUNT)).toBe(null);
   });
 
   it('writes that are refused', async () => {
