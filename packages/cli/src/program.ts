@@ -65,6 +65,7 @@ export function createProgram(context: Context): Command {
     .option('--access-ttl <time>', 'life of an access token, 5m to 15m (default: 10m)')
     .option('--max-size <size>', 'largest picture (default: 25MB)')
     .option('--max-pixels <number>', 'most pixels of a picture, in all its frames (default: 64M)')
+    .option('--verify <how>', '"full" decodes uploads before they count, "header" trusts them (default: full)')
     .option('--quota <size>', 'what a user may have stored (default: none)')
     .option('--cache-size <size>', 'what smaller versions of pictures may take (default: 1GB)')
     .option('--min-free <size>', 'what uploads must leave free on the disk (default: 200MB)')

@@ -11,6 +11,7 @@ import { createMemoryUploadLimiter } from './adapters/memory/upload-limiter.ts';
 import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
 import { sweepImages } from './adapters/filesystem/sweep-images.ts';
 import { stripMetadata } from './adapters/metadata/strip-metadata.ts';
+import { createHeaderDecoder } from './adapters/header/header-decoder.ts';
 import { createSharpDecoder } from './adapters/sharp/picture-decoder.ts';
 import type { AppEnv } from './app-env.ts';
 import { buildApp } from './app.ts';
@@ -103,6 +104,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const uploadKeys = createUploadKeys({ store, now });
     const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
     const decoder = createSharpDecoder({ maxPixels: config.maxPixels });
+    const checker = config.verify === 'full' ? decoder : createHeaderDecoder({ decoder, maxPixels: config.maxPixels });
     const cache = await openCacheFolder(join(data, 'cache'), config.cacheSize);
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
     const images = createImages({ store: imageStore, smallVersions, now });
@@ -111,7 +113,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       store: imageStore,
       incoming,
       strip: stripMetadata,
-      decoder,
+      decoder: checker,
       smallVersions,
       isUser,
       maxBytes,

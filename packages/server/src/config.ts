@@ -28,6 +28,8 @@ export interface ServerConfig {
   maxBytes: number;
   /** The most pixels of a picture, those of all its frames together. */
   maxPixels: number;
+  /** Whether uploads are decoded whole before they count, or only their header is looked at. */
+  verify: 'full' | 'header';
   /** Bytes that a user may have stored; null: any number. */
   quota: number | null;
   /** Bytes that small versions of pictures may take in all. */
@@ -54,6 +56,7 @@ type SettingName =
   | 'access-ttl'
   | 'max-size'
   | 'max-pixels'
+  | 'verify'
   | 'quota'
   | 'cache-size'
   | 'min-free'
@@ -96,6 +99,7 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
     accessTtl: setting('access-ttl', '10m', 'a time from 5m to 15m', parseAccessTtl),
     maxBytes: setting('max-size', '25MB', 'a size from 1KB to 1GB, such as 25MB', parseSize),
     maxPixels: setting('max-pixels', '64M', 'a number of pixels such as 64M or 100000000', parsePixels),
+    verify: setting('verify', 'full', '"full" or "header"', oneOf(['full', 'header'])),
     quota: setting('quota', 'none', 'a size such as 1GB, or "none"', parseQuota).bytes,
     cacheSize: setting('cache-size', '1GB', 'a size of at least 1MB, such as 1GB', parseCacheSize),
     minFree: setting('min-free', '200MB', 'a size such as 200MB, or 0', (text) => bytes.parse(text)),

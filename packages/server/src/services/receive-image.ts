@@ -55,7 +55,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
   /** Decodes what is to be served, so that nothing is served that does not decode; stores it; answers once it is safe. */
   async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: string) {
     const small = await smallVersions.draft();
-    const { width, height } = await decoder.check(file, small);
+    const { width, height, hasSmallVersion } = await decoder.check(file, small);
     try {
       const put = () => store.put({ ...record, width, height }, file, now(), { quota });
       const removed = (cause?: unknown) => new AppError('token_revoked', 'This user has been removed.', { cause });
@@ -70,7 +70,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           await store.delete(record.owner, result.record.id);
           throw removed();
         }
-        await smallVersions.keep(result.record, small);
+        if (hasSmallVersion) await smallVersions.keep(result.record, small);
       }
       return { record: result.record, created: result.outcome === 'created' };
     } finally {

@@ -87,7 +87,7 @@ export function createSharpDecoder({ maxPixels }: DecoderOptions): PictureDecode
         throw tooMuch(`${megapixels(pixels)} in all its frames, and at most ${megapixels(maxPixels)} are accepted`);
       }
       await write(path, smallVersion, pixels, CHECK_WIDTH, 'webp');
-      return measured;
+      return { ...measured, hasSmallVersion: true };
     },
 
     async shrink(path, smallVersion, width, format) {

@@ -1,0 +1,52 @@
+import { open } from 'node:fs/promises';
+import { imageDimensionsFromData } from 'image-dimensions';
+import { AppError } from '../../errors.ts';
+import type { PictureDecoder } from '../../ports/picture-decoder.ts';
+
+interface HeaderDecoderOptions {
+  /** Makes the small versions when they are first asked for. */
+  decoder: PictureDecoder;
+  /** The most pixels that a header may claim. */
+  maxPixels: number;
+}
+
+/** Headers that begin further back are none that an encoder writes: the metadata before them is gone by now. */
+const HEAD_BYTES = 256 * 1024;
+
+/** Nearly always enough. */
+const FIRST_BYTES = 4096;
+
+/**
+ * Looks at what the header of a picture says, and decodes nothing: for who trusts all uploaders, and has no cores to
+ * spare. What does not decode is found by its first reader.
+ */
+export function createHeaderDecoder({ decoder, maxPixels }: HeaderDecoderOptions): PictureDecoder {
+  return {
+    ...decoder,
+    async check(path) {
+      const size = (await dimensions(path, FIRST_BYTES)) ?? (await dimensions(path, HEAD_BYTES));
+      if (size === undefined || size.width === 0 || size.height === 0) {
+        throw new AppError(
+          'image_invalid',
+          'The picture cannot be read (its header does not say its size). Export it again.',
+        );
+      }
+      const { width, height } = size;
+      if (width * height > maxPixels) {
+        const detail = `The picture has ${width} × ${height} pixels, and at most ${maxPixels} are accepted. Make it smaller.`;
+        throw new AppError('image_too_many_pixels', detail);
+      }
+      return { width, height, frames: 1, hasSmallVersion: false };
+    },
+  };
+}
+
+async function dimensions(path: string, bytes: number): Promise<{ width: number; height: number } | undefined> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(bytes), 0, bytes, 0);
+    return imageDimensionsFromData(buffer.subarray(0, bytesRead));
+  } finally {
+    await file.close();
+  }
+}
