@@ -4,7 +4,6 @@ import { Command, Option } from 'commander';
 import { addAdminCommands } from './admin-program.ts';
 import type { BeginSessionOptions } from './begin-session.ts';
 import type { PasswdOptions } from './commands/passwd.ts';
-import type { ServeOptions } from './commands/serve.ts';
 import type { SessionsEndOptions } from './commands/sessions-end.ts';
 import type { UploadOptions } from './commands/upload.ts';
 import type { UsersRmOptions } from './commands/users-rm.ts';
@@ -83,7 +82,7 @@ export function createProgram(context: Context): Command {
     )
     .action(async (_options, command: Command) => {
       const { serve } = await import('./commands/serve.ts');
-      await serve(optionsOf<ServeOptions>(command), context);
+      await serve({ ...optionsOf(command), settings: settingsOf(command) }, context);
     });
 
   withAccountOptions(program.command('register'))
@@ -295,6 +294,14 @@ export function createProgram(context: Context): Command {
   addSetupCommands(program, context, { optionsOf, version: version() });
   addAdminCommands(program, context, optionsOf);
   return program;
+}
+
+/** The command's own options that were given, by their names without the dashes. */
+function settingsOf(command: Command): Record<string, string> {
+  const given = command.options.map(
+    (option) => [option.name(), command.getOptionValue(option.attributeName())] as const,
+  );
+  return Object.fromEntries(given.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 }
 
 /** The values of an option that may be repeated. */

@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { createNodeTransport } from '../src/api/node-transport.ts';
 import { createContext } from '../src/context.ts';
 import { createIo } from '../src/io.ts';
+import { createProgram } from '../src/program.ts';
 import { run } from '../src/run.ts';
 import { collector, openWorld, PASSWORD, temporaryFolder, writePicture, type Outcome } from './world.ts';
 
@@ -72,6 +73,18 @@ test('keeps everything where this system keeps data, for this person only', asyn
   const server = await serving(['--port', '0'], { XDG_DATA_HOME: home, IMGUP_LOG_LEVEL: 'silent' });
   expect((await stat(join(home, 'imgup'))).mode & 0o777).toBe(0o700);
   expect(await server.stop()).toMatchObject({ code: 0 });
+});
+
+/** The options of `imgup serve` that cannot be just anything. */
+const CHECKED = createProgram(createContext())
+  .commands.find((command) => command.name() === 'serve')
+  ?.options.map((option) => option.name())
+  .filter((name) => !['host', 'data', 'secret-file'].includes(name));
+
+test.each(CHECKED ?? [])('--%s reaches the server, which says what is wrong with it', async (name) => {
+  const server = await serving(['--data', await temporaryFolder(), '--port', '0', `--${name}`, 'nonsense!']);
+  const { code, stderr } = await server.stop();
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(`--${name} must be `) });
 });
 
 describe('a server that cannot start says why in one sentence', () => {
