@@ -46,7 +46,7 @@ function request(number, token) {
       const headers = `Content-Type: multipart/form-data; boundary=${BOUNDARY}\r\nContent-Length: ${whole}\r\n`;
       return [Buffer.from(head('POST /upload', headers) + before), own, shared.rest, after];
     }
-    default: {
+    case 'raw': {
       const headers = `${authorization}Content-Type: image/jpeg\r\nContent-Length: ${length}\r\n`;
       return [Buffer.from(head('POST /api/images', headers)), own, shared.rest];
     }

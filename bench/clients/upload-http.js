@@ -8,10 +8,12 @@ const headers = {
   'Content-Type': 'image/jpeg',
   'Content-Length': statSync(file).size,
 };
-const upload = request(`${url}/api/images`, { method: 'POST', headers }, async (answer) => {
-  let text = '';
-  for await (const chunk of answer) text += chunk;
-  if (answer.statusCode !== 201) process.exitCode = 1;
-  console.log(JSON.parse(text).url);
+const upload = request(`${url}/api/images`, { method: 'POST', headers }, (answer) => {
+  let body = '';
+  answer.on('data', (chunk) => (body += chunk));
+  answer.on('end', () => {
+    if (answer.statusCode !== 201) process.exitCode = 1;
+    console.log(JSON.parse(body).url);
+  });
 });
 createReadStream(file).pipe(upload);

@@ -193,7 +193,7 @@ function keyOf(who, bytes, connections) {
 }
 
 /** @param {number} bytes */
-export function name(bytes) {
+function name(bytes) {
   return bytes < MB ? `${bytes / KB} KB` : `${bytes / MB} MB`;
 }
 
