@@ -22,30 +22,26 @@ async function makeNoise() {
 }
 
 /**
- * Pictures of about so many bytes, each of which has bytes of its own at its start, so that no two are the same. Only
- * their header is true to the format: they are for what does not decode them.
+ * Pictures of about so many bytes, each of which has bytes of its own among its pixels, so that no two are the same. Only
+ * their header is true to the format: they are for what does not decode them. There is nothing private in them.
  *
  * @param {number} bytes
  */
 export function picture(bytes) {
   const known = made.get(bytes);
   if (known !== undefined) return known;
-  const end = noise.subarray(0, -2);
-  const filling = Buffer.alloc(Math.max(0, bytes - noise.length - COMMENT), 0x5a);
-  const rest = Buffer.concat([end.subarray(2), filling, Buffer.from([0xff, 0xd9])]);
-  const result = { start, rest };
+  const head = noise.subarray(0, -2);
+  const filling = Buffer.alloc(Math.max(0, bytes - head.length - DIGITS), 0x5a);
+  const rest = Buffer.concat([filling, Buffer.from([0xff, 0xd9])]);
+  const result = {
+    start: (/** @type {number} */ number) => Buffer.concat([head, Buffer.from(String(number).padStart(DIGITS, '0'))]),
+    rest,
+  };
   made.set(bytes, result);
   return result;
 }
 
-/** The start of a file with a comment in it, in bytes. */
-const COMMENT = 26;
-
-/** @param {number} number */
-function start(number) {
-  // SOI, then a comment: FF FE, a length of 22, and 20 digits.
-  return Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xfe, 0, 22]), Buffer.from(String(number).padStart(20, '0'))]);
-}
+const DIGITS = 20;
 
 /** @param {number} bytes @param {number} number */
 export function whole(bytes, number) {

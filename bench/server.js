@@ -3,7 +3,7 @@ import { readConfig, startServer } from '@imgup/server';
 
 /** @type {{ data: string, passwordCost?: number, flags?: Record<string, string> }} */
 const { data, passwordCost = 4, flags } = JSON.parse(process.argv[2] ?? '{}');
-const unlimited = { 'upload-limit': '1000000/1s', 'login-limit': '100000/1s', 'min-free': '0', 'log-level': 'silent' };
+const unlimited = { 'upload-limit': '999999/1s', 'login-limit': '100000/1s', 'min-free': '0', 'log-level': 'silent' };
 const config = readConfig({ flags: { data, port: '0', ...unlimited, ...flags }, env: {} });
 const server = await startServer({ ...config, passwordCost });
 console.log(server.url);
