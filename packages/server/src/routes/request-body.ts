@@ -31,9 +31,7 @@ export async function* requestBody(c: Context<AppEnv>): AsyncGenerator<Uint8Arra
   const pace = watchPace();
   try {
     for (;;) {
-      pace.waiting(true);
-      const step = await Promise.race([chunks.next(), pace.tooSlow]);
-      pace.waiting(false);
+      const step = await pace.watch(chunks.next());
       if (step.done === true) return;
       pace.received(step.value.length);
       yield step.value;
@@ -48,36 +46,34 @@ export async function* requestBody(c: Context<AppEnv>): AsyncGenerator<Uint8Arra
   }
 }
 
-/** Rejects `tooSlow` once less than the minimum has arrived in an interval: a client that trickles holds resources. */
+/** Finds clients that trickle, and so hold resources. */
 function watchPace() {
   let bytes = 0;
-  let isWaiting = false;
-  let stop = () => undefined as void;
-  const tooSlow = new Promise<never>((_, reject) => {
-    const timer = setInterval(() => {
-      // While the server itself is busy with what has arrived, the client is not to blame.
-      if (isWaiting && bytes < (MIN_RATE * PACE_INTERVAL) / 1000) {
-        const rate = `${MIN_RATE / 1024} KB a second`;
-        reject(new AppError('request_timeout', `The body arrives at less than ${rate}. Try a better connection.`));
-      }
-      bytes = 0;
-    }, PACE_INTERVAL);
-    stop = () => {
-      clearInterval(timer);
-    };
-  });
-  // The reader may have stopped listening when it rejects.
-  tooSlow.catch(() => undefined);
+  /** Ends the wait for the client; undefined while the server itself is busy with what has arrived. */
+  let giveUp: ((reason: AppError) => void) | undefined;
+  const timer = setInterval(() => {
+    if (bytes < (MIN_RATE * PACE_INTERVAL) / 1000) {
+      const rate = `${MIN_RATE / 1024} KB a second`;
+      giveUp?.(new AppError('request_timeout', `The body arrives at less than ${rate}. Try a better connection.`));
+    }
+    bytes = 0;
+  }, PACE_INTERVAL);
   return {
-    tooSlow,
+    /**
+     * What the client sends next; rejects once less than the minimum has arrived in an interval. Not with `Promise.race`:
+     * a promise that lasts as long as the body would hold every chunk that it has raced with.
+     */
+    watch<T>(next: Promise<T>): Promise<T> {
+      return new Promise<T>((resolve, reject) => {
+        giveUp = reject;
+        next.then(resolve, reject);
+      }).finally(() => (giveUp = undefined));
+    },
     received(count: number) {
       bytes += count;
     },
-    waiting(yes: boolean) {
-      isWaiting = yes;
-    },
-    stop: () => {
-      stop();
+    stop() {
+      clearInterval(timer);
     },
   };
 }
