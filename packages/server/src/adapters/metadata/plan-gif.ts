@@ -1,5 +1,5 @@
+import { cleanProfile, MAX_PROFILE_BYTES } from './clean-profile.ts';
 import { damaged } from './damaged.ts';
-import { isIccProfile } from './is-icc-profile.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
 import type { Went } from './went.ts';
@@ -17,6 +17,11 @@ const WENT_BY_LABEL: Record<number, Went> = { 0xfe: 'comment', 0x01: 'text' };
 /** How often the frames are shown, as every browser knows it; and the colour profile. */
 const LOOPS = new Set(['NETSCAPE2.0', 'ANIMEXTS1.0']);
 const PROFILE = 'ICCRGBG1012';
+
+/** Of an application's extension before its data. */
+const APPLICATION_BYTES = 14;
+
+const MAX_SUB_BLOCK = 255;
 
 /** The plan for a GIF (GIF89a specification). */
 export async function planGif(picture: PictureReader, plan: Plan): Promise<void> {
@@ -69,8 +74,29 @@ async function keepApplication(picture: PictureReader, plan: Plan, at: number, e
     if (end - at === 19) plan.keep(at, 19);
     // More than the count: buffer sizes, which no browser heeds, or anything.
     else plan.insert(Buffer.concat([start.subarray(0, 18), Buffer.alloc(1)]));
-  } else if (name === PROFILE && isIccProfile(start.subarray(15))) plan.keep(at, end - at);
+  } else if (name === PROFILE) await keepProfile(picture, plan, at, end);
   else plan.remove(name === 'XMP DataXMP' ? 'XMP' : 'private data of a program');
+}
+
+/** Keeps a colour profile, which is cut into sub-blocks. */
+async function keepProfile(picture: PictureReader, plan: Plan, at: number, end: number): Promise<void> {
+  const from = at + APPLICATION_BYTES;
+  const blocks = await picture.read(from, Math.min(end - from, MAX_PROFILE_BYTES));
+  const parts: Buffer[] = [];
+  for (let at = 0; at < blocks.length; at += 1 + (blocks[at] ?? 0))
+    parts.push(blocks.subarray(at + 1, at + 1 + (blocks[at] ?? 0)));
+  const profile = Buffer.concat(parts);
+  const clean = cleanProfile(profile);
+  if (clean?.equals(profile) === true) return plan.keep(at, end - at);
+
+  plan.remove('private data of a program');
+  if (clean === null) return;
+  plan.keep(at, APPLICATION_BYTES);
+  for (let done = 0; done < clean.length; done += MAX_SUB_BLOCK) {
+    const part = clean.subarray(done, done + MAX_SUB_BLOCK);
+    plan.insert(Buffer.concat([Buffer.from([part.length]), part]));
+  }
+  plan.zeros(1);
 }
 
 /** Where the sub-blocks end that begin at `from`: behind the empty one. */

@@ -1,5 +1,5 @@
+import { cleanProfile, MAX_PROFILE_BYTES } from './clean-profile.ts';
 import { damaged } from './damaged.ts';
-import { isIccProfile, ICC_HEADER_BYTES } from './is-icc-profile.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
 import { reduceExif } from './reduce-exif.ts';
@@ -69,21 +69,29 @@ async function planExtended(picture: PictureReader, plan: Plan, first: Chunk, en
     else if (type === 'ANIM' && isMoving) {
       if (length < ANIM_BYTES) throw damaged('one of its parts has an impossible length');
       keepChunk(plan, chunk, ANIM_BYTES, await picture.read(chunk.at, 8));
-    } else if (type === 'ICCP' && isIccProfile(await picture.read(chunk.at + 8, Math.min(length, ICC_HEADER_BYTES)))) {
-      flags |= ICC;
-      keepChunk(plan, chunk);
+    } else if (type === 'ICCP') {
+      if (await keepProfile(picture, plan, chunk)) flags |= ICC;
     } else if (type === 'EXIF') {
       const reduced = await reduceExif(picture, plan, chunk.at + 8, length);
       if (reduced === null) continue;
       flags |= EXIF;
-      const exif = Buffer.alloc(8, 'EXIF');
-      exif.writeUInt32LE(reduced.length, 4);
-      plan.insert(Buffer.concat([exif, reduced]));
+      insertChunk(plan, type, reduced);
     } else plan.remove(nameChunk(type));
   }
   if (!seen.has(isMoving ? 'ANMF' : 'pixels')) throw damaged('it holds no picture');
   header.writeUInt8(flags, 8);
   header.fill(0, 9, 12);
+}
+
+async function keepProfile(picture: PictureReader, plan: Plan, chunk: Chunk): Promise<boolean> {
+  const profile = await picture.read(chunk.at + 8, Math.min(chunk.length, MAX_PROFILE_BYTES));
+  const clean = cleanProfile(profile);
+  if (clean !== null && clean.length === chunk.length && clean.equals(profile)) keepChunk(plan, chunk);
+  else {
+    plan.remove('private data of a program');
+    if (clean !== null) insertChunk(plan, chunk.type, clean);
+  }
+  return clean !== null;
 }
 
 /** One frame of a moving picture: its place and time, and chunks of its own. */
@@ -127,6 +135,13 @@ function keepChunk(plan: Plan, chunk: Chunk, length = chunk.length, header?: Buf
     plan.keep(chunk.at + 8, length);
   }
   if (length % 2 === 1) plan.zeros(1);
+}
+
+function insertChunk(plan: Plan, type: string, data: Buffer): void {
+  const header = Buffer.alloc(8, type);
+  header.writeUInt32LE(data.length, 4);
+  plan.insert(Buffer.concat([header, data]));
+  plan.zeros(data.length % 2);
 }
 
 /** With the header, and a byte more where the length is odd. */
