@@ -120,6 +120,57 @@ test.each([
   expect(await strip(jpeg, 'image/jpeg')).toMatchObject({ removed: [], bytes: jpeg });
 });
 
+/** Exif that says nothing but the orientation, as a number of the given type. */
+function orientationAs(type: number, value: number): Buffer {
+  const block = Buffer.from('4d4d002a000000080001011200000000000100000000000000000000', 'hex').subarray(0, 26);
+  block.writeUInt16BE(type, 12);
+  if (type === 1) block.writeUInt8(value, 18);
+  else if (type === 3) block.writeUInt16BE(value, 18);
+  else block.writeUInt32BE(value, 18);
+  return block;
+}
+
+test.each([
+  ['8', 1],
+  ['16', 3],
+  ['32', 4],
+])('an orientation in %s bits is kept', async (_, type) => {
+  const picture = insert(await detailed().jpeg().toBuffer(), 2, inJpeg(orientationAs(type, 6)));
+  const before = await looks(picture);
+  expect(before.turnedSize).toEqual([32, 48]);
+  expect(await looks((await strip(picture, 'image/jpeg')).bytes)).toEqual(before);
+});
+
+test('of several blocks of Exif the first says how the picture is turned, even if it does not say so', async () => {
+  const silent = Buffer.from('4d4d002a000000080001010f0002000000044163650000000000', 'hex');
+  const [upright, turned, mirrored] = [1, 6, 2].map((value) => orientationAs(3, value));
+  for (const blocks of [
+    [silent, turned],
+    [upright, turned],
+    [turned, upright],
+    [turned, mirrored],
+  ].map((blocks) => blocks.filter((block) => block !== undefined))) {
+    const pictures: [ImageType, Buffer][] = [
+      ['image/jpeg', insert(await detailed().jpeg().toBuffer(), 2, ...blocks.map(inJpeg))],
+      ['image/png', insert(await detailed().png().toBuffer(), 33, ...blocks.map((block) => pngChunk('eXIf', block)))],
+    ];
+    for (const [type, picture] of pictures)
+      expect(await looks((await strip(picture, type)).bytes)).toEqual(await looks(picture));
+  }
+});
+
+test('a WebP is neither turned nor coloured by parts that its header does not tell of', async () => {
+  const { icc } = await sharp(await detailed().withIccProfile('p3').webp().toBuffer()).metadata();
+  const webp = insert(await withVp8x(0), 30, webpChunk('ICCP', icc ?? ''));
+  const picture = asWebp(Buffer.concat([webp, webpChunk('EXIF', exif)]));
+  const before = await looks(picture);
+  expect([before.icc, before.orientation]).toEqual([undefined, undefined]);
+  const { removed, bytes } = await strip(picture, 'image/webp');
+  expect(removed).toEqual([...EXIF_WORDS, 'private data of a program']);
+  expect(bytes.equals(await withVp8x(0))).toBe(true);
+  expect(await looks(bytes)).toEqual(before);
+});
+
 /** The extended form, in which a WebP can have metadata. */
 async function withVp8x(flags: number): Promise<Buffer> {
   const webp = await detailed(48, 32).webp().toBuffer();

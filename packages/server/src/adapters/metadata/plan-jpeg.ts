@@ -92,9 +92,10 @@ function createApplicationKeeper(picture: PictureReader, plan: Plan) {
       if (length === ADOBE_BYTES) plan.keep(at, 2 + length);
       else plan.insert(segment(code, start.subarray(0, 12)));
     } else if (code === 0xe1 && starts('Exif\0') && length >= 8) {
+      // Of several the first counts, even where it does not say how to turn the picture.
+      const counts = isFirst('Exif');
       const reduced = await reduceExif(picture, plan, at + 10, length - 8);
-      // Of several the first counts.
-      if (reduced !== null && isFirst('Exif')) plan.insert(segment(code, Buffer.from('Exif\0\0'), reduced));
+      if (reduced !== null && counts) plan.insert(segment(code, Buffer.from('Exif\0\0'), reduced));
     } else if (code === 0xe2 && starts(PROFILE_NAME)) {
       profile ??= await readJpegProfile(picture, plan);
       if (!profile.parts.some((part) => part.at === at)) plan.remove('private data of a program');

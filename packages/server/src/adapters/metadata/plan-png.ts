@@ -91,9 +91,9 @@ export async function planPng(picture: PictureReader, plan: Plan): Promise<void>
       else plan.remove('private data of a program');
     } else if (type === 'eXIf') {
       const reduced = await reduceExif(picture, plan, at + 8, length);
-      if (reduced === null || !isFirst) continue;
+      // Of several the first counts, even where it does not say how to turn the picture.
       kept.add(type);
-      plan.insert(chunk(type, reduced));
+      if (reduced !== null && isFirst) plan.insert(chunk(type, reduced));
     } else if (/^[A-Z]/.test(type)) {
       // A part without which the picture cannot be shown, so no decoder shows it.
       throw damaged('it holds a part that no PNG has');

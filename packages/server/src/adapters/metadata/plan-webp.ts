@@ -50,8 +50,9 @@ async function planExtended(picture: PictureReader, plan: Plan, first: Chunk, en
   const header = await picture.read(first.at, 8 + VP8X_BYTES);
   header.writeUInt32LE(VP8X_BYTES, 4);
   plan.insert(header);
-  const isMoving = (header.readUInt8(8) & ANIMATION) !== 0;
-  let flags = header.readUInt8(8) & (ALPHA | ANIMATION);
+  const claimed = header.readUInt8(8);
+  const isMoving = (claimed & ANIMATION) !== 0;
+  let flags = claimed & (ALPHA | ANIMATION);
   const seen = new Set<string>();
 
   for (let at = first.next; at < end;) {
@@ -69,11 +70,12 @@ async function planExtended(picture: PictureReader, plan: Plan, first: Chunk, en
     else if (type === 'ANIM' && isMoving) {
       if (length < ANIM_BYTES) throw damaged('one of its parts has an impossible length');
       keepChunk(plan, chunk, ANIM_BYTES, await picture.read(chunk.at, 8));
-    } else if (type === 'ICCP') {
+      // Decoders look for a profile and for Exif where the header claims them alone.
+    } else if (type === 'ICCP' && (claimed & ICC) !== 0) {
       if (await keepProfile(picture, plan, chunk)) flags |= ICC;
     } else if (type === 'EXIF') {
       const reduced = await reduceExif(picture, plan, chunk.at + 8, length);
-      if (reduced === null) continue;
+      if (reduced === null || (claimed & EXIF) === 0) continue;
       flags |= EXIF;
       insertChunk(plan, type, reduced);
     } else plan.remove(nameChunk(type));
