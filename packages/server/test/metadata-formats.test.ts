@@ -488,19 +488,21 @@ function film(handler: string, entry: string, chunkAt: number): Buffer {
 }
 
 test('a moving AVIF keeps the frames that are shown and their times, and no sound, names and times of writing', async () => {
+  // Two frames of AV1, by their headers.
+  const frames = '2\x03AME2\x05frame';
   const build = (framesAt: number) => {
     const ftyp = box('ftyp', 'avis\0\0\0\0avisavifmsf1');
     const mvhd = box('mvhd', Buffer.from('00000000e11e68f9e11e68f9', 'hex'), Buffer.alloc(88));
     const tracks = [film('pict', 'av01', framesAt), film('soun', 'mp4a', framesAt + 12)];
     const moov = box('moov', mvhd, ...tracks, box('meta', MARKER), box('udta', MARKER));
-    return Buffer.concat([ftyp, moov, box('mdat', 'FRAME1frame2', 'soundsOUNDS!', MARKER)]);
+    return Buffer.concat([ftyp, moov, box('mdat', frames, 'soundsOUNDS!', MARKER)]);
   };
-  const framesAt = build(0).indexOf('FRAME1');
+  const framesAt = build(0).indexOf(frames);
   const picture = build(framesAt);
   const { removed, bytes } = await strip(picture, 'image/avif');
   expect(removed).toEqual(['software', 'sound', 'text', 'time stamp', 'private data of a program']);
   expect(bytes.length).toBe(picture.length);
-  expect(bytes.toString('latin1', framesAt, framesAt + 12)).toBe('FRAME1frame2');
+  expect(bytes.toString('latin1', framesAt, framesAt + 12)).toBe(frames);
   expect(bytes.subarray(framesAt + 12).every((byte) => byte === 0)).toBe(true);
   for (const gone of ['script', 'soun', 'mp4a', 'udta', '\xe1\x1e\x68\xf9'])
     expect(bytes.includes(Buffer.from(gone, 'latin1'))).toBe(false);
