@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { detailed, looks, MARKER, strip } from './metadata.ts';
+import { detailed, looks, MARKER, moving, strip } from './metadata.ts';
 
 describe('among the pixels of an AVIF', () => {
   const obu = (type: number, payload: Buffer | string) => {
@@ -49,5 +49,52 @@ describe('among the pixels of an AVIF', () => {
     ['is longer than there is', Buffer.from([0x32, 200, 0])],
   ])('is refused what %s', async (_, more) => {
     await expect(strip(await withMore(more), 'image/avif')).rejects.toMatchObject({ code: 'image_invalid' });
+  });
+});
+
+describe('behind the pixels of a GIF', () => {
+  /** Each image with more sub-blocks behind those of its pixels. */
+  const withMore = (gif: Buffer, more: Buffer) => {
+    const parts: Buffer[] = [gif.subarray(0, 13 + tableBytes(gif.readUInt8(10)))];
+    for (let at = parts[0]?.length ?? 0; gif[at] !== 0x3b;) {
+      const isImage = gif[at] === 0x2c;
+      let end = isImage ? at + 11 + tableBytes(gif.readUInt8(at + 9)) : at + 2;
+      while (gif[end] !== 0) end += 1 + gif.readUInt8(end);
+      parts.push(gif.subarray(at, end), isImage ? more : Buffer.alloc(0), Buffer.alloc(1));
+      at = end + 1;
+    }
+    return Buffer.concat([...parts, gif.subarray(-1)]);
+  };
+  const tableBytes = (flags: number) => (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
+  const block = Buffer.concat([Buffer.from([MARKER.length]), Buffer.from(MARKER)]);
+
+  test.each([
+    ['one', () => detailed().gif().toBuffer()],
+    ['a large one', () => detailed(900, 700).gif().toBuffer()],
+    ['an interlaced one', () => detailed().gif({ progressive: true }).toBuffer()],
+    ['one of two colours', () => detailed().gif({ colours: 2 }).toBuffer()],
+    ['a moving one', () => moving('gif')],
+  ])('other sub-blocks go: %s', async (_, make) => {
+    const gif = await make();
+    expect((await strip(gif, 'image/gif')).removed).toEqual([]);
+    const { removed, bytes } = await strip(withMore(gif, Buffer.concat([block, block])), 'image/gif');
+    expect(removed).toEqual(['data between the parts']);
+    expect(bytes.equals(gif)).toBe(true);
+  });
+
+  test('more goes in the last sub-block, and where there is no end code', async () => {
+    // Codes of three bits and then of four: clear (4), 0, 1, 0, 1, and the end (5), or 0 where four pixels are enough.
+    for (const [name, end] of [
+      ['end', 0x05],
+      ['none', 0x00],
+    ] as const) {
+      const header = Buffer.from('GIF89a\x02\0\x02\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x02\0\x02\0\0\x02', 'latin1');
+      const codes = Buffer.from([0x44, 0x10, end]);
+      const gif = (...blocks: Buffer[]) =>
+        Buffer.concat([header, ...blocks.flatMap((data) => [Buffer.from([data.length]), data]), Buffer.from('\0;')]);
+      const { bytes } = await strip(gif(Buffer.concat([codes, Buffer.from(MARKER)]), Buffer.from(MARKER)), 'image/gif');
+      expect({ name, left: bytes.includes('script') }).toEqual({ name, left: false });
+      expect((await strip(bytes, 'image/gif')).removed).toEqual([]);
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { cleanProfile, MAX_PROFILE_BYTES } from './clean-profile.ts';
 import { damaged } from './damaged.ts';
+import { findLzwEnd } from './find-lzw-end.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
 import type { Went } from './went.ts';
@@ -46,12 +47,8 @@ export async function planGif(picture: PictureReader, plan: Plan): Promise<void>
       return;
     }
     if (block === IMAGE) {
-      const flags = (await picture.read(at, 10)).readUInt8(9);
-      // The table of colours, and one byte for the size of the codes.
-      const end = await skipSubBlocks(picture, at + 10 + colourTableBytes(flags) + 1);
-      plan.keep(at, end - at);
+      at = await keepImage(picture, plan, at);
       hasImage = true;
-      at = end;
     } else if (block === EXTENSION) {
       const label = (await picture.read(at, 2)).readUInt8(1);
       const end = await skipSubBlocks(picture, at + 2);
@@ -65,6 +62,27 @@ export async function planGif(picture: PictureReader, plan: Plan): Promise<void>
       at = end;
     } else throw damaged('it holds a part that no GIF has');
   }
+}
+
+/** Keeps an image up to the last of its pixels. @returns where the next block is */
+async function keepImage(picture: PictureReader, plan: Plan, at: number): Promise<number> {
+  const header = await picture.read(at, 10);
+  const pixels = header.readUInt16LE(5) * header.readUInt16LE(7);
+  const bitsAt = at + 10 + colourTableBytes(header.readUInt8(9));
+  const literalBits = (await picture.read(bitsAt, 1)).readUInt8();
+  if (literalBits < 1 || literalBits > 11) throw damaged('one of its frames holds no picture');
+  const end = await skipSubBlocks(picture, bitsAt + 1);
+  const last = await findLzwEnd(picture, bitsAt + 1, literalBits, pixels);
+  const usedEnd = last === null ? end - 1 : last.block + 1 + last.used;
+  if (last === null || usedEnd === end - 1) plan.keep(at, end - at);
+  else {
+    plan.remove('data between the parts');
+    plan.keep(at, last.block - at);
+    plan.insert(Buffer.from([last.used]));
+    plan.keep(last.block + 1, last.used);
+    plan.zeros(1);
+  }
+  return end;
 }
 
 async function keepApplication(picture: PictureReader, plan: Plan, at: number, end: number): Promise<void> {
