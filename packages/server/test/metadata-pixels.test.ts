@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { detailed, looks, MARKER, moving, strip } from './metadata.ts';
+import { detailed, insert, jpegSegment, looks, MARKER, moving, strip } from './metadata.ts';
 
 describe('among the pixels of an AVIF', () => {
   const obu = (type: number, payload: Buffer | string) => {
@@ -102,5 +102,54 @@ describe('behind the pixels of a GIF', () => {
     expect(bytes.equals(gif(Buffer.concat([codes, codes.subarray(0, 1)])))).toBe(true);
     expect(await looks(bytes)).toEqual(await looks(picture));
     expect(await strip(bytes, 'image/gif')).toMatchObject({ removed: [], bytes });
+  });
+});
+
+describe('among the tables of a JPEG', () => {
+  const text = (bytes: number) => Buffer.alloc(bytes, MARKER);
+  const factors = (number: number) => Buffer.concat([Buffer.from([number]), text(64)]);
+  /** Of one code of each length from 2 to 16, for 15 letters. */
+  const codes = (number: number) => Buffer.concat([Buffer.from([number, 0, ...Array<number>(15).fill(1)]), text(15)]);
+  const jpeg = (progressive: boolean) => detailed().jpeg({ progressive }).toBuffer();
+
+  test.each([
+    ['factors that no colour has', jpegSegment(0xdb, Buffer.concat([factors(2), factors(3)]))],
+    ['codes that no scan has', jpegSegment(0xc4, Buffer.concat([codes(0x02), codes(0x13)]))],
+    ['factors that are defined again', jpegSegment(0xdb, Buffer.concat([factors(0), factors(0)]))],
+    ['codes that are defined again', jpegSegment(0xc4, Buffer.concat([codes(0x00), codes(0x10)]))],
+    ['conditions of another way to compress', jpegSegment(0xcc, text(2))],
+    ['intervals that are defined again', Buffer.concat([jpegSegment(0xdd, '<s'), jpegSegment(0xdd, '\0\0')])],
+  ])('%s go', async (_, segment) => {
+    for (const picture of [await jpeg(false), await jpeg(true)]) {
+      const { removed, bytes } = await strip(insert(picture, 2, segment), 'image/jpeg');
+      expect(removed).toEqual(['data between the parts']);
+      expect(bytes.includes('<s')).toBe(false);
+      expect(await looks(bytes)).toEqual(await looks(picture));
+    }
+  });
+
+  test('of the tables of one segment those stay that are used', async () => {
+    const picture = await jpeg(false);
+    const at = picture.indexOf(Buffer.from('ffdb', 'hex'));
+    const length = picture.readUInt16BE(at + 2);
+    const table = picture.subarray(at + 4, at + 2 + length);
+    const more = jpegSegment(0xdb, Buffer.concat([factors(3), table, factors(2)]));
+    const { bytes } = await strip(
+      Buffer.concat([picture.subarray(0, at), more, picture.subarray(at + 2 + length)]),
+      'image/jpeg',
+    );
+    expect(bytes.equals(picture)).toBe(true);
+  });
+
+  test('factors between the scans, which are taken before the first, go', async () => {
+    const picture = await jpeg(true);
+    const second = picture.indexOf(Buffer.from('ffc4', 'hex'), picture.indexOf(Buffer.from('ffda', 'hex')));
+    const { bytes } = await strip(insert(picture, second, jpegSegment(0xdb, factors(0))), 'image/jpeg');
+    expect(bytes.equals(picture)).toBe(true);
+  });
+
+  test('a table that does not end is refused', async () => {
+    const picture = insert(await jpeg(false), 2, jpegSegment(0xc4, codes(0).subarray(0, -1)));
+    await expect(strip(picture, 'image/jpeg')).rejects.toMatchObject({ code: 'image_invalid' });
   });
 });

@@ -97,3 +97,8 @@ function isRestart(code: number): boolean {
 function isAlone(code: number): boolean {
   return isRestart(code) || code === 0x01;
 }
+
+/** SOF0 to SOF15, of which three numbers are taken by other parts. */
+export function isFrame(code: number): boolean {
+  return code >= 0xc0 && code <= 0xcf && code !== 0xc4 && code !== 0xc8 && code !== 0xcc;
+}

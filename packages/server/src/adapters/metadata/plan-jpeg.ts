@@ -1,5 +1,6 @@
 import { damaged } from './damaged.ts';
-import { EOI, segmentsOf, SOS } from './jpeg-segments.ts';
+import { EOI, isFrame, segmentsOf, SOS } from './jpeg-segments.ts';
+import { keepTables, readUsedTables, TABLES } from './jpeg-tables.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
 import { PROFILE_NAME, readJpegProfile, type JpegProfile } from './read-jpeg-profile.ts';
@@ -7,13 +8,9 @@ import { reduceExif } from './reduce-exif.ts';
 import type { Went } from './went.ts';
 
 const DNL = 0xdc;
-const DRI = 0xdd;
 const APP0 = 0xe0;
 const APP15 = 0xef;
 const COM = 0xfe;
-
-/** DHT, DAC and DQT, which say themselves how long they are: decoders refuse those that are longer. */
-const TABLES = new Set([0xc4, 0xcc, 0xdb]);
 
 /** Bytes of a JFIF header without the thumbnail, and of an Adobe one, without the marker. */
 const JFIF_BYTES = 16;
@@ -41,8 +38,10 @@ export async function planJpeg(picture: PictureReader, plan: Plan): Promise<void
   const keepApplication = createApplicationKeeper(picture, plan);
   let hasFrame = false;
   let hasScan = false;
+  let usedTables: Set<number> | undefined;
 
-  for await (const { code, at, length, end, garbage } of segmentsOf(picture, plan)) {
+  for await (const segment of segmentsOf(picture, plan)) {
+    const { code, at, length, end, garbage } = segment;
     if (garbage) plan.remove('data between the parts');
     if (code === EOI) {
       if (!hasFrame || !hasScan) throw damaged('it holds no picture');
@@ -60,7 +59,10 @@ export async function planJpeg(picture: PictureReader, plan: Plan): Promise<void
         throw damaged('one of its scans has an impossible length');
       hasScan = true;
       plan.keep(at, end - at);
-    } else if (TABLES.has(code) || ((code === DRI || code === DNL) && length === 4)) {
+    } else if (TABLES.has(code)) {
+      usedTables ??= await readUsedTables(picture, plan);
+      await keepTables(picture, plan, segment, usedTables);
+    } else if (code === DNL && length === 4) {
       plan.keep(at, 2 + length);
     } else throw damaged('it holds a part that no JPEG has');
   }
@@ -126,9 +128,4 @@ function segment(code: number, ...payload: Buffer[]): Buffer {
   const header = Buffer.from([0xff, code, 0, 0]);
   header.writeUInt16BE(2 + body.length, 2);
   return Buffer.concat([header, body]);
-}
-
-/** SOF0 to SOF15, of which three numbers are taken by other parts. */
-function isFrame(code: number): boolean {
-  return code >= 0xc0 && code <= 0xcf && code !== 0xc4 && code !== 0xc8 && code !== 0xcc;
 }
