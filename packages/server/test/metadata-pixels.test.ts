@@ -148,6 +148,15 @@ describe('among the tables of a JPEG', () => {
     expect(bytes.equals(picture)).toBe(true);
   });
 
+  test('a number of lines that is given again goes', async () => {
+    const picture = await jpeg(false);
+    const behind = (...texts: string[]) =>
+      insert(picture, picture.length - 2, ...texts.map((text) => jpegSegment(0xdc, text)));
+    const { removed, bytes } = await strip(behind('\0\x20', '<s', 'cr'), 'image/jpeg');
+    expect(removed).toEqual(['data between the parts']);
+    expect(bytes.equals(behind('\0\x20'))).toBe(true);
+  });
+
   test('a table that does not end is refused', async () => {
     const picture = insert(await jpeg(false), 2, jpegSegment(0xc4, codes(0).subarray(0, -1)));
     await expect(strip(picture, 'image/jpeg')).rejects.toMatchObject({ code: 'image_invalid' });

@@ -38,6 +38,7 @@ export async function planJpeg(picture: PictureReader, plan: Plan): Promise<void
   const keepApplication = createApplicationKeeper(picture, plan);
   let hasFrame = false;
   let hasScan = false;
+  let hasLines = false;
   let usedTables: Set<number> | undefined;
 
   for await (const segment of segmentsOf(picture, plan)) {
@@ -63,7 +64,10 @@ export async function planJpeg(picture: PictureReader, plan: Plan): Promise<void
       usedTables ??= await readUsedTables(picture, plan);
       await keepTables(picture, plan, segment, usedTables);
     } else if (code === DNL && length === 4) {
-      plan.keep(at, 2 + length);
+      // The number of lines, which there is once.
+      if (hasLines) plan.remove('data between the parts');
+      else plan.keep(at, 2 + length);
+      hasLines = true;
     } else throw damaged('it holds a part that no JPEG has');
   }
 }
