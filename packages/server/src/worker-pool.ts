@@ -33,6 +33,8 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
     minThreads: 0,
     maxThreads: workers,
     idleTimeout: 30_000,
+    // Else glibc keeps what large pictures took, for each thread of the process.
+    env: { MALLOC_ARENA_MAX: '1' },
     maxQueue: maxWaiting,
   });
   const underWay = new Set<AbortController>();

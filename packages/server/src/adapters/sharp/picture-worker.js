@@ -50,8 +50,10 @@ sharp.concurrency(1);
  */
 export function measure({ path }) {
   return withFile(path, async (file) => {
-    const { format, autoOrient, pages = 1 } = await readMetadata(path);
+    const metadata = await readMetadata(path);
+    const { format, autoOrient } = metadata;
     const { width, height } = autoOrient;
+    const pages = shownPages(metadata);
     const scans = format === 'jpeg' ? countScans(file) : 1;
     const moving = format === 'png' ? listApngFrames(file) : [];
     const pixels = moving.reduce((sum, frame) => sum + frame.width * frame.height, 0) || width * height * pages;
@@ -67,9 +69,9 @@ export function measure({ path }) {
  */
 export function check(task) {
   return withFile(task.path, async (file) => {
-    const { format, pages } = await readMetadata(task.path);
-    if (format === 'png') await checkApngFrames(file, listApngFrames(file));
-    await writeSmaller(task, pages);
+    const metadata = await readMetadata(task.path);
+    if (metadata.format === 'png') await checkApngFrames(file, listApngFrames(file));
+    await writeSmaller(task, shownPages(metadata));
     return null;
   });
 }
@@ -82,21 +84,20 @@ export function check(task) {
  */
 export function shrink(task) {
   return withFile(task.path, async () => {
-    const { pages } = await readMetadata(task.path);
-    await writeSmaller(task, pages);
+    await writeSmaller(task, shownPages(await readMetadata(task.path)));
     return null;
   });
 }
 
 /**
  * @param {ShrinkTask} task
- * @param {number | undefined} pages as libvips counts them
+ * @param {number} pages
  */
-async function writeSmaller({ path, to, width, format, maxPixels }, pages = 1) {
+async function writeSmaller({ path, to, width, format, maxPixels }, pages) {
   const picture = sharp(path, {
     failOn: 'error',
     // All pages, so that a fault in the last frame is found too. Where the frames cannot move, the first stands for them.
-    pages: format === 'webp' ? -1 : 1,
+    pages: format === 'webp' && pages > 1 ? -1 : 1,
     limitInputPixels: maxPixels,
     sequentialRead: true,
   });
@@ -107,6 +108,15 @@ async function writeSmaller({ path, to, width, format, maxPixels }, pages = 1) {
   if (format === 'webp') await picture.webp({ quality: 80, effort: 2 }).toFile(to);
   else if (format === 'png') await picture.png().toFile(to);
   else await picture.flatten({ background: 'white' }).jpeg({ quality: 82, progressive: true }).toFile(to);
+}
+
+/**
+ * How many pictures a viewer shows: the frames of one that moves, and of an AVIF the primary one alone.
+ *
+ * @param {import('sharp').Metadata} metadata
+ */
+function shownPages({ format, pages = 1 }) {
+  return format === 'heif' ? 1 : pages;
 }
 
 /** @param {string} path */
