@@ -91,5 +91,5 @@ function storageFault(reason: string): AppError {
 /** libvips' first line, without paths of this server. */
 function firstLine(reason: string): string {
   const [line = ''] = reason.split('\n');
-  return line.replaceAll(/\/\S+/g, 'the file').slice(0, 120) || 'it is damaged';
+  return line.replaceAll(/(?<!\w)\/\S+/g, 'the file').slice(0, 120) || 'it is damaged';
 }
