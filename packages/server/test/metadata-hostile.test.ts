@@ -407,8 +407,14 @@ describe('a structure that lies', () => {
       'chunks to keep and to drop',
       'image/png',
       async () => {
-        const pair = Buffer.concat([pngChunk('fdAT', Buffer.alloc(4)), pngChunk('teXt', '')]);
-        return insert(await png(), 33, pngChunk('acTL', Buffer.alloc(8)), many(pair, 2 ** 20));
+        const frame = (number: number) => [
+          pngChunk('fcTL', Buffer.concat([u32(2 * number), Buffer.alloc(22)])),
+          pngChunk('teXt', ''),
+          pngChunk('fdAT', u32(2 * number + 1)),
+        ];
+        const frames = Array.from({ length: 10_000 }, (_, number) => frame(number)).flat();
+        const still = insert(await png(), 33, pngChunk('acTL', Buffer.alloc(8)));
+        return insert(still, still.length - 12, ...frames);
       },
     ],
     ['comments', 'image/jpeg', async () => insert(await jpeg(), 2, many(jpegSegment(0xfe, '')))],

@@ -18,7 +18,7 @@ export interface PictureDecoder {
   /**
    * Decodes every frame, and writes the 320-pixel version in WebP on the way, which costs no more than the check.
    *
-   * @throws AppError `image_invalid`, `image_too_many_pixels`, `server_busy`
+   * @throws AppError `image_invalid`, `image_too_many_pixels`, `image_type_unsupported`, `server_busy`
    */
   check(path: string, smallVersion: string): Promise<DecodedPicture>;
 

@@ -3,6 +3,7 @@ import { cleanProfile, MAX_PROFILE_BYTES } from './clean-profile.ts';
 import { crc32 } from './crc32.ts';
 import { damaged } from './damaged.ts';
 import { inflateProfile } from './inflate-profile.ts';
+import { isSoundAnimation } from './is-sound-animation.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
 import { reduceExif } from './reduce-exif.ts';
@@ -82,7 +83,10 @@ export async function planPng(picture: PictureReader, plan: Plan): Promise<void>
       if (next < picture.size) plan.remove('data after the end');
       return;
     }
-    if (isPixels(type, length, kept) || (isFirst && beforePixels && DISPLAY[type]?.(length))) {
+    if (type === 'acTL' && beforePixels && isFirst && !(await isSoundAnimation(picture, plan, next))) {
+      // The first picture is one all the same.
+      plan.remove('second picture');
+    } else if (isPixels(type, length, kept) || (isFirst && beforePixels && DISPLAY[type]?.(length))) {
       plan.keep(at, next - at);
       kept.add(type);
     } else if (type === 'iCCP' && isFirst && beforePixels && profiles < MAX_PROFILES) {
