@@ -14,9 +14,9 @@ interface WorkerPoolOptions {
   longest?: number;
 }
 
-/** A job was not done, through no fault of what it was about: a worker has died, or could not start, or all are taken. */
+/** A job was not done: its worker has died or was too slow, or there was none, for none could start or all are taken. */
 export class WorkerFailure extends Error {
-  readonly code: 'worker_died' | 'worker_unavailable' | 'queue_full';
+  readonly code: 'worker_died' | 'job_too_long' | 'worker_unavailable' | 'queue_full';
 
   constructor(code: WorkerFailure['code'], options?: ErrorOptions) {
     super(`a job was not done: ${code}`, options);
@@ -33,6 +33,8 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
     minThreads: 0,
     maxThreads: workers,
     idleTimeout: 30_000,
+    // Else glibc keeps what large pictures took, for each thread of the process.
+    env: { MALLOC_ARENA_MAX: '1' },
     maxQueue: maxWaiting,
   });
   const underWay = new Set<AbortController>();
@@ -52,12 +54,20 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
       const job = new AbortController();
       underWay.add(job);
       // A worker that hangs would be taken for good, and soon all of them.
-      const timer = longest === undefined ? undefined : setTimeout(() => job.abort(), longest);
+      let tooLong = false;
+      const giveUp = () => {
+        const { queueSize } = pool;
+        job.abort();
+        // A job that still waited leaves the queue in this very call, and is not to blame.
+        tooLong = pool.queueSize === queueSize;
+      };
+      const timer = longest === undefined ? undefined : setTimeout(giveUp, longest);
       try {
         // Nothing may come between this and the call, which starts a worker in the same turn.
         if (runtime === 'child_process' && pool.threads.length < workers) refuseWithoutDescriptors();
         return await pool.run(task, { name, signal: job.signal });
       } catch (error) {
+        if (tooLong) throw new WorkerFailure('job_too_long', { cause: error });
         if (job.signal.aborted || hasNotStarted(error)) throw new WorkerFailure('worker_unavailable', { cause: error });
         throw hasDied(error) ? new WorkerFailure('worker_died', { cause: error }) : error;
       } finally {

@@ -1,7 +1,12 @@
 import { createHmac, randomBytes, webcrypto } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { decodeAccessToken, encodeAccessToken } from '../src/services/access-token.ts';
+import {
+  checkTimes,
+  encodeAccessToken,
+  readAccessToken,
+  type AccessTokenContent,
+} from '../src/services/access-token.ts';
 import { bearer, openApp, refusal, respell } from './test-app.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');
@@ -221,4 +226,14 @@ if (existsSync(vectors)) {
   });
 } else {
   console.info('The JWS vectors are not here (../shared/vectors): their test is left out.');
+}
+
+async function decodeAccessToken(
+  token: string,
+  keys: Parameters<typeof readAccessToken>[1],
+  now: number,
+): Promise<AccessTokenContent> {
+  const genuine = await readAccessToken(token, keys);
+  checkTimes(genuine, now);
+  return genuine.content;
 }

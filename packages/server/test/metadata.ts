@@ -18,11 +18,22 @@ export async function strip(
   const folder = await mkdtemp(join(tmpdir(), 'imgup-metadata-'));
   try {
     await writeFile(join(folder, 'from'), bytes);
-    const { removed, sha256 } = await stripMetadata({ from: join(folder, 'from'), to: join(folder, 'to'), type });
+    const { removed, sha256 } = await stripTo({ from: join(folder, 'from'), to: join(folder, 'to'), type });
     return { removed, bytes: await readFile(join(folder, 'to')), sha256 };
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** As `stripMetadata`, and a copy where it makes none because nothing has to go. */
+export async function stripTo(
+  options: Parameters<typeof stripMetadata>[0],
+): Promise<{ removed: string[]; bytes: number; sha256: string }> {
+  const made = await stripMetadata(options);
+  if (made !== null) return made;
+  const bytes = await readFile(options.from);
+  await writeFile(options.to, bytes);
+  return { removed: [], bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
 /** All that can be seen of a picture: every frame's pixels, turned as it is shown too, their times, and its colour profile. */

@@ -218,6 +218,9 @@ describe('a smaller version', () => {
     );
     const small = await bytesOf(await get(moving.app, `${moving.path}?w=160`, { Accept: 'image/webp' }));
     expect(await sharp(small, { animated: true }).metadata()).toMatchObject({ pages: 2, width: 160 });
+    // Formats that do not move show the first frame, and not all of them below each other.
+    const still = await bytesOf(await get(moving.app, `${moving.path}?w=160`));
+    expect(await sharp(still).metadata()).toMatchObject({ format: 'png', width: 160, height: 80 });
     const create = { width: 400, height: 200, channels: 4, background: { r: 255, g: 0, b: 0, alpha: 0.5 } } as const;
     const clear = await withPicture(await sharp({ create }).png().toBuffer());
     const png = await bytesOf(await get(clear.app, `${clear.path}?w=160`));

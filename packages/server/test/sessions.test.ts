@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { TokensResponse } from '@imgup/shared';
 import { describe, expect, test } from 'vitest';
 import { openSecretFile } from '../src/adapters/filesystem/secret-file.ts';
-import { decodeAccessToken, encodeAccessToken, type AccessTokenContent } from '../src/services/access-token.ts';
+import { encodeAccessToken, readAccessToken, type AccessTokenContent } from '../src/services/access-token.ts';
 import { createKeyRing } from '../src/services/key-ring.ts';
 import { bearer, openApp, refusal, respell, type TestApp } from './test-app.ts';
 
@@ -19,7 +19,7 @@ const me = (app: TestApp, token: string) => app.request('/api/me', { headers: be
 async function resign(app: TestApp, token: string, changed: Partial<AccessTokenContent>): Promise<string> {
   const secrets = await openSecretFile(join(app.data, 'secret'), app.clock.now);
   const key = (await createKeyRing(secrets)).current().accessToken;
-  return encodeAccessToken({ ...(await decodeAccessToken(token, [key], app.clock.now)), ...changed }, key);
+  return encodeAccessToken({ ...(await readAccessToken(token, [key])).content, ...changed }, key);
 }
 
 describe('an access token', () => {

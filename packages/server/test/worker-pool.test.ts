@@ -10,7 +10,7 @@ export const answer = () => 42;
 export const hang = () => { for (;;); };
 `;
 
-test('a worker that hangs is ended, and another takes its place', async () => {
+test('a worker that hangs is ended, another takes its place, and a job that waited is not blamed', async () => {
   const file = join(await temporaryFolder(), 'worker.mjs');
   await writeFile(file, WORKER);
   const pool = createWorkerPool({
@@ -21,6 +21,8 @@ test('a worker that hangs is ended, and another takes its place', async () => {
     longest: 1500,
   });
   onTestFinished(() => pool.close());
-  await expect(pool.run('hang', {})).rejects.toMatchObject({ code: 'worker_unavailable' });
+  const [hanging, waiting] = await Promise.allSettled([pool.run('hang', {}), pool.run('answer', {})]);
+  expect(hanging).toMatchObject({ reason: { code: 'job_too_long' } });
+  expect(waiting).toMatchObject({ reason: { code: 'worker_unavailable' } });
   expect(await pool.run('answer', {})).toBe(42);
 }, 20_000);

@@ -6,12 +6,6 @@ export interface DecodedPicture {
   frames: number;
 }
 
-/** What the check of an upload has shown. */
-export interface CheckedPicture extends DecodedPicture {
-  /** Whether the small version was written on the way. */
-  hasSmallVersion: boolean;
-}
-
 /** The widths that small versions come in, in pixels. */
 export const SMALL_WIDTHS = [160, 320, 640, 1280, 2560] as const;
 export type SmallWidth = (typeof SMALL_WIDTHS)[number];
@@ -21,13 +15,16 @@ export type SmallFormat = 'webp' | 'jpeg' | 'png';
 
 /** Decodes pictures under limits of pixels, frames and time, a few at once; more wait in bounded number. */
 export interface PictureDecoder {
+  /** Whether `check` makes the first small version on the way, and is to be told where. */
+  readonly makesSmallVersion: boolean;
+
   /**
    * Checks as much as it is set to: decodes every frame, and writes the 320-pixel version in WebP on the way, which costs
    * no more than the check.
    *
-   * @throws AppError `image_invalid`, `image_too_many_pixels`, `server_busy`
+   * @throws AppError `image_invalid`, `image_too_many_pixels`, `image_type_unsupported`, `server_busy`
    */
-  check(path: string, smallVersion: string): Promise<CheckedPicture>;
+  check(path: string, smallVersion: string | null): Promise<DecodedPicture>;
 
   /**
    * Writes a smaller version of a picture that has been checked; it is never enlarged.

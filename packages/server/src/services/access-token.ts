@@ -42,6 +42,12 @@ export interface AccessTokenContent {
   expiresAt: number;
 }
 
+/** What a token says, which is genuine, and when it holds: in seconds since the epoch. */
+export interface GenuineToken {
+  content: AccessTokenContent;
+  notBefore: number;
+}
+
 /** A JWT (RFC 7519), HS256. */
 export function encodeAccessToken(content: AccessTokenContent, key: webcrypto.CryptoKey): Promise<string> {
   const claims: Omit<v.InferOutput<typeof claimsSchema>, 'nbf'> = {
@@ -58,31 +64,35 @@ export function encodeAccessToken(content: AccessTokenContent, key: webcrypto.Cr
 }
 
 /**
- * Checks shape, algorithm, signature, issuer, audience, every claim and the time.
+ * Checks shape, algorithm, signature, issuer, audience and every claim, but not the time.
  *
  * @param keys those that are good, the likeliest first
- * @param now milliseconds since the epoch
- * @throws AppError `token_invalid`, `token_expired`
+ * @throws AppError `token_invalid`
  */
-export async function decodeAccessToken(
-  token: string,
-  keys: webcrypto.CryptoKey[],
-  now: number,
-): Promise<AccessTokenContent> {
-  const invalid = (cause?: unknown) =>
-    new AppError('token_invalid', 'The access token is not one of this server. Log in again.', {
-      cause,
-    });
+export async function readAccessToken(token: string, keys: webcrypto.CryptoKey[]): Promise<GenuineToken> {
   if (token.length > MAX_LENGTH || !SHAPE.test(token) || !isCanonical(token)) throw invalid();
   const payload = await verifyWithAny(token, keys);
   const parsed = v.safeParse(claimsSchema, payload);
   if (!parsed.success) throw invalid();
   const { sub, sid, jti, gen, iat, exp, nbf = iat } = parsed.output;
-  if (Math.max(iat, nbf) * 1000 > now + 1000 || exp <= iat) throw invalid();
-  if (exp * 1000 <= now) {
+  if (exp <= iat) throw invalid();
+  const content = { userId: sub, sessionId: sid, tokenId: jti, counter: gen, issuedAt: iat, expiresAt: exp };
+  return { content, notBefore: Math.max(iat, nbf) };
+}
+
+/**
+ * @param now milliseconds since the epoch
+ * @throws AppError `token_invalid`, `token_expired`
+ */
+export function checkTimes({ content, notBefore }: GenuineToken, now: number): void {
+  if (notBefore * 1000 > now + 1000) throw invalid();
+  if (content.expiresAt * 1000 <= now) {
     throw new AppError('token_expired', 'The access token has expired. Refresh it, or log in again.');
   }
-  return { userId: sub, sessionId: sid, tokenId: jti, counter: gen, issuedAt: iat, expiresAt: exp };
+}
+
+function invalid(): AppError {
+  return new AppError('token_invalid', 'The access token is not one of this server. Log in again.');
 }
 
 /** The payload, or null where no key has signed it. Times are left to the clock that this server was given. */

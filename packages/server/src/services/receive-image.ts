@@ -1,4 +1,4 @@
-import { IMAGE_TYPE_NAMES, IMAGE_TYPES } from '@imgup/shared';
+import { IMAGE_TYPE_NAMES, IMAGE_TYPES, type ImageType } from '@imgup/shared';
 import { ulid } from 'ulid';
 import { AppError } from '../errors.ts';
 import { digestKey, type ImageRecord, type ImageStore } from '../ports/image-store.ts';
@@ -54,8 +54,8 @@ export function createReceiveImage(options: ReceiveImageOptions) {
 
   /** Decodes what is to be served, so that nothing is served that does not decode; stores it; answers once it is safe. */
   async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: string) {
-    const small = await smallVersions.draft();
-    const { width, height, hasSmallVersion } = await decoder.check(file, small);
+    const small = decoder.makesSmallVersion ? await smallVersions.draft() : null;
+    const { width, height } = await decoder.check(file, small);
     try {
       const put = () => store.put({ ...record, width, height }, file, now(), { quota });
       const removed = (cause?: unknown) => new AppError('token_revoked', 'This user has been removed.', { cause });
@@ -70,11 +70,11 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           await store.delete(record.owner, result.record.id);
           throw removed();
         }
-        if (hasSmallVersion) await smallVersions.keep(result.record, small);
+        if (small !== null) await smallVersions.keep(result.record, small);
       }
       return { record: result.record, created: result.outcome === 'created' };
     } finally {
-      await incoming.discard(small);
+      if (small !== null) await incoming.discard(small);
     }
   }
 
@@ -100,11 +100,12 @@ export function createReceiveImage(options: ReceiveImageOptions) {
      */
     async receive(upload: Upload): Promise<{ record: ImageRecord; created: boolean }> {
       const { owner, source, name, expectedSha256, keepMetadata, expiresIn } = upload;
+      let type: ImageType | undefined;
       const received = await incoming.receive(source, {
         onHead: async (head) => {
           if (head.length === 0) throw new AppError('image_empty', 'The picture is empty. Send a picture.');
           // Recognised on the way, so that a film of 20 MB is refused after its first bytes.
-          await recognise(head);
+          type = await recognise(head);
         },
         onBytes: (count) => {
           if (count > maxBytes) throw tooLarge();
@@ -116,7 +117,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           const detail = 'The bytes that arrived do not match the Repr-Digest sent with them. Send the picture again.';
           throw new AppError('digest_mismatch', detail);
         }
-        const type = await recognise(received.head);
+        if (type === undefined) throw new Error('A body was received, and nobody has looked at its start.');
         const createdAt = now();
         const stripped = keepMetadata ? null : await strip({ from: received.path, to: clean, type });
         const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };
@@ -136,7 +137,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         };
         return await checkAndStore(record, stripped === null ? received.path : clean);
       } finally {
-        await incoming.discard(clean);
+        if (!keepMetadata) await incoming.discard(clean);
         await incoming.discard(received.path);
       }
     },

@@ -10,9 +10,16 @@ export async function recognisePicture(head: Uint8Array): Promise<{ type: ImageT
   const found = (await fileTypeFromBuffer(head))?.mime ?? null;
   // An APNG is a PNG with more frames, and served as one.
   const type = found === 'image/apng' ? 'image/png' : found;
-  return { type: isImageType(type) ? type : null, found };
+  if (isImageType(type)) return { type, found };
+  return { type: null, found: isSvg(head) ? 'SVG (image/svg+xml)' : found };
 }
 
 function isImageType(type: string | null): type is ImageType {
   return type !== null && Object.hasOwn(IMAGE_TYPES, type);
+}
+
+/** Text that begins as XML or SVG does, with the element near its start. It has no first bytes to be known by. */
+function isSvg(head: Uint8Array): boolean {
+  const text = Buffer.from(head).toString('utf8');
+  return /^\uFEFF?\s*<(?:\?xml|!--|!DOCTYPE|svg|\w+:svg)/.test(text) && /<(?:\w+:)?svg[\s>/]/.test(text);
 }

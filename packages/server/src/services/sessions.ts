@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import type { TokensResponse } from '@imgup/shared';
 import { AppError } from '../errors.ts';
 import type { AccountStore, Authorization, Session } from '../ports/account-store.ts';
-import { decodeAccessToken, encodeAccessToken } from './access-token.ts';
+import { checkTimes, encodeAccessToken } from './access-token.ts';
 import type { KeyRing } from './key-ring.ts';
 import { decodeRefreshToken, encodeRefreshToken } from './refresh-token.ts';
+import { createTokenMemory } from './token-memory.ts';
 
 const SECOND = 1000;
 const DAY = 24 * 60 * 60 * SECOND;
@@ -42,7 +43,7 @@ export type Sessions = ReturnType<typeof createSessions>;
 
 /** Log-ins and their tokens, as section "Sessions" of ARCHITECTURE.md has them. */
 export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptions) {
-  const accessKeys = () => keyRing.all().map((keys) => keys.accessToken);
+  const genuineToken = createTokenMemory(keyRing);
   const refreshKeys = () => keyRing.all().map((keys) => keys.refreshToken);
 
   function isOver(session: Session): boolean {
@@ -138,7 +139,9 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
      * @throws AppError `token_invalid`, `token_expired`, `token_revoked`
      */
     async authenticate(token: string): Promise<Authenticated> {
-      const content = await decodeAccessToken(token, accessKeys(), now());
+      const genuine = await genuineToken(token);
+      checkTimes(genuine, now());
+      const { content } = genuine;
       const found = await store.findAuthorization(content.sessionId, content.tokenId);
       if (found === null || found.tokenRevoked || isOver(found.session) || found.user.id !== content.userId) {
         throw new AppError('token_revoked', 'This session has ended. Log in again.');

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Incoming, ReceivedFile, ReceiveOptions } from '../../ports/incoming.ts';
 
@@ -35,7 +35,9 @@ export async function openIncoming(folder: string): Promise<Incoming> {
     },
 
     async discard(path) {
-      await rm(path, { force: true });
+      await unlink(path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
     },
   };
 }

@@ -23,6 +23,8 @@ const FIRST_BYTES = 4096;
 export function createHeaderDecoder({ decoder, maxPixels }: HeaderDecoderOptions): PictureDecoder {
   return {
     ...decoder,
+    makesSmallVersion: false,
+
     async check(path) {
       const size = (await dimensions(path, FIRST_BYTES)) ?? (await dimensions(path, HEAD_BYTES));
       if (size === undefined || size.width === 0 || size.height === 0) {
@@ -36,7 +38,7 @@ export function createHeaderDecoder({ decoder, maxPixels }: HeaderDecoderOptions
         const detail = `The picture has ${width} × ${height} pixels, and at most ${maxPixels} are accepted. Make it smaller.`;
         throw new AppError('image_too_many_pixels', detail);
       }
-      return { width, height, frames: 1, hasSmallVersion: false };
+      return { width, height, frames: 1 };
     },
   };
 }

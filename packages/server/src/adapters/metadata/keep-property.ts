@@ -1,6 +1,6 @@
 import { alphaName } from './alpha-name.ts';
 import type { Box } from './boxes.ts';
-import { ICC_HEADER_BYTES, isIccProfile } from './is-icc-profile.ts';
+import { cleanProfile, MAX_PROFILE_BYTES } from './clean-profile.ts';
 import type { Overlay } from './overlay.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
@@ -33,7 +33,7 @@ const LONGEST: Record<string, number> = {
 export async function keepProperty(picture: PictureReader, plan: Plan, overlay: Overlay, box: Box): Promise<boolean> {
   const length = box.end - box.body;
   if (length <= (LONGEST[box.type] ?? -1)) return false;
-  if (box.type === 'colr' && (await isColour(picture, box))) return false;
+  if (box.type === 'colr' && (await keepColour(picture, plan, overlay, box))) return false;
   if (box.type === 'auxC' || box.type === 'auxi') {
     const name = await alphaName(picture, box);
     if (name !== null) {
@@ -45,9 +45,20 @@ export async function keepProperty(picture: PictureReader, plan: Plan, overlay: 
   return false;
 }
 
-async function isColour(picture: PictureReader, box: Box): Promise<boolean> {
-  const length = box.end - box.body;
-  const start = await picture.read(box.body, Math.min(length, 4 + ICC_HEADER_BYTES));
-  const type = start.toString('latin1', 0, 4);
-  return type === 'nclx' ? length <= 11 : (type === 'prof' || type === 'rICC') && isIccProfile(start.subarray(4));
+/** Keeps a description of colours, in numbers or as a profile. */
+async function keepColour(picture: PictureReader, plan: Plan, overlay: Overlay, { body, end }: Box): Promise<boolean> {
+  const from = body + 4;
+  if (from > end) return false;
+  const type = (await picture.read(body, 4)).toString('latin1');
+  if (type === 'nclx') return end - body <= 11;
+  if (type !== 'prof' && type !== 'rICC') return false;
+  const profile = await picture.read(from, Math.min(end - from, MAX_PROFILE_BYTES));
+  const clean = cleanProfile(profile);
+  if (clean === null) return false;
+  if (!clean.equals(profile.subarray(0, clean.length))) {
+    overlay.put(from, clean);
+    plan.remove('private data of a program');
+  }
+  if (await overlay.zero(from + clean.length, end)) plan.remove('private data of a program');
+  return true;
 }

@@ -1,8 +1,10 @@
 /** The tag's number in an Exif block, which is a TIFF file of its own (Exif 2.32, section 4.6.4). */
 const ORIENTATION = 0x0112;
 
-/** A 16-bit number. */
+/** Numbers of 8, 16 and 32 bits. It should be the second, and programs understand the others. */
+const BYTE = 1;
 const SHORT = 3;
+const LONG = 4;
 
 export interface Orientation {
   /** 1 is as it is; 2 to 8 turn or mirror. */
@@ -23,6 +25,12 @@ export function readOrientation(exif: Buffer): Orientation | null {
   const u16 = (at: number) => (big ? exif.readUInt16BE(at) : exif.readUInt16LE(at));
   const u32 = (at: number) => (big ? exif.readUInt32BE(at) : exif.readUInt32LE(at));
 
+  function number(type: number, at: number): number {
+    if (type === BYTE) return exif.readUInt8(at);
+    if (type === SHORT) return u16(at);
+    return type === LONG ? u32(at) : 1;
+  }
+
   const directory = u32(4);
   if (directory + 2 > exif.length) return null;
   const entries = u16(directory);
@@ -30,7 +38,7 @@ export function readOrientation(exif: Buffer): Orientation | null {
     const at = directory + 2 + index * 12;
     if (at + 12 > exif.length) return null;
     if (u16(at) !== ORIENTATION) continue;
-    const value = u16(at + 2) === SHORT && u32(at + 4) === 1 ? u16(at + 8) : 1;
+    const value = u32(at + 4) === 1 ? number(u16(at + 2), at + 8) : 1;
     return value >= 2 && value <= 8 ? { value, bigEndian: big } : null;
   }
   return null;

@@ -8,6 +8,13 @@ const MAX_CHANGES = 10_000;
 
 const ZEROS = Buffer.alloc(64 * 1024);
 
+interface Change {
+  at: number;
+  end: number;
+  /** Null for zeros. */
+  bytes: Buffer | null;
+}
+
 /** Changes in a file in which everything stays where it is, because offsets all over it say where that is. */
 export interface Overlay {
   put(at: number, bytes: Buffer): void;
@@ -22,7 +29,7 @@ export interface Overlay {
 }
 
 export function createOverlay(picture: PictureReader, plan: Plan): Overlay {
-  const changes: { at: number; end: number; bytes: Buffer | null }[] = [];
+  const changes: Change[] = [];
 
   function change(at: number, end: number, bytes: Buffer | null): void {
     if (changes.length >= MAX_CHANGES) throw damaged('it consists of too many parts');
@@ -69,7 +76,12 @@ export function createOverlay(picture: PictureReader, plan: Plan): Overlay {
 
     apply(end) {
       let done = 0;
-      for (const { at, end: changed, bytes } of changes.toSorted((a, b) => a.at - b.at)) {
+      let previous: Change | undefined;
+      for (const change of changes.toSorted((a, b) => a.at - b.at)) {
+        const { at, end: changed, bytes } = change;
+        // Tiles that look the same, and the first frame of what moves, can be the same bytes.
+        if (previous !== undefined && isSame(change, previous)) continue;
+        previous = change;
         // Two readings of the same bytes: parts that overlap, which no writer makes.
         if (at < done) throw damaged('its parts overlap');
         // What is behind the end is cut off.
@@ -82,4 +94,9 @@ export function createOverlay(picture: PictureReader, plan: Plan): Overlay {
       plan.keep(done, end - done);
     },
   };
+}
+
+function isSame(a: Change, b: Change): boolean {
+  if (a.at !== b.at || a.end !== b.end) return false;
+  return a.bytes === null || b.bytes === null ? a.bytes === b.bytes : a.bytes.equals(b.bytes);
 }

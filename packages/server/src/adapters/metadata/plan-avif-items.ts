@@ -1,4 +1,5 @@
 import { boxesIn, type Box } from './boxes.ts';
+import { createObuCleaner } from './clean-obus.ts';
 import { damaged } from './damaged.ts';
 import { createFields } from './fields.ts';
 import { keepProperty } from './keep-property.ts';
@@ -9,7 +10,7 @@ import { neededItems } from './needed-items.ts';
 import type { Overlay } from './overlay.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
-import { createRanges, type Ranges } from './ranges.ts';
+import { createRanges, type Range, type Ranges } from './ranges.ts';
 import { readItems, type Item } from './read-items.ts';
 
 /** Boxes of `meta` that are read, once each. */
@@ -17,6 +18,9 @@ const READ = new Set(['hdlr', 'pitm', 'iinf', 'iref', 'iprp', 'iloc', 'idat', 'g
 
 /** What items can be that make up a picture. */
 const PICTURES = new Set(['av01', 'grid', 'iovl', 'iden', 'tmap']);
+
+/** Bytes of those that are made of others; of one that is brighter on some screens, more than today's have. */
+const LONGEST: Record<string, number> = { grid: 12, tmap: 256 };
 
 /** Bytes of hdlr before its name. */
 const HANDLER_BYTES = 24;
@@ -57,12 +61,15 @@ export async function planAvifItems(
   const neededIds = neededItems(items, await readPrimary(picture, overlay, pitm), alphaProperties);
   if (neededIds.size === 0) throw damaged('it holds no picture');
   const inIdat = createRanges();
+  const cleanObus = createObuCleaner(picture, plan, overlay);
   for (const item of items.values()) {
     const rest = { from: item.typeAt + 4, end: item.end };
     if (neededIds.has(item.id)) {
       if (!PICTURES.has(item.type)) throw damaged('it holds no picture');
       await keepName(picture, plan, overlay, rest);
-      needData(item, needed, inIdat, idat);
+      const extents = needData(item, needed, inIdat, idat);
+      if (item.type === 'av01') await cleanObus(extents);
+      else checkLength(item, extents);
     } else {
       plan.remove(...(await nameItem(picture, plan, item)));
       await overlay.zero(rest.from, rest.end);
@@ -82,15 +89,31 @@ async function readPrimary(picture: PictureReader, overlay: Overlay, pitm: Box):
   return id;
 }
 
-function needData({ location }: Item, needed: Ranges, inIdat: Ranges, idat: Box | undefined): void {
+/** @returns where in the file it is */
+function needData({ location }: Item, needed: Ranges, inIdat: Ranges, idat: Box | undefined): Range[] {
+  const ranges: Range[] = [];
   // What is made of other items alone has no bytes of its own.
   for (const { from, end } of location?.extents ?? []) {
     // It would mean "to the end", of whatever is there.
     if (end === from) throw damaged('one of its parts has an impossible length');
-    if (location?.within === 'file') needed.add(from, end - from);
-    else if (idat !== undefined && idat.body + end <= idat.end) inIdat.add(idat.body + from, end - from);
-    else throw damaged('it ends in the middle of a part');
+    if (location?.within === 'file') {
+      needed.add(from, end - from);
+      ranges.push({ from, end });
+    } else if (idat !== undefined && idat.body + end <= idat.end) {
+      inIdat.add(idat.body + from, end - from);
+      ranges.push({ from: idat.body + from, end: idat.body + end });
+    } else throw damaged('it ends in the middle of a part');
   }
+  return ranges;
+}
+
+/** What is made of others says of each where it belongs, and little else. */
+function checkLength({ type, references }: Item, ranges: Range[]): void {
+  let length = 0;
+  for (const { from, end } of ranges) length += end - from;
+  const sources = references.find(({ kind }) => kind === 'dimg')?.to.length ?? 0;
+  const longest = type === 'iovl' ? 18 + 8 * sources : (LONGEST[type] ?? 0);
+  if (length > longest) throw damaged('one of its parts has an impossible length');
 }
 
 async function planProperties(picture: PictureReader, plan: Plan, overlay: Overlay, iprp: Box) {

@@ -1,4 +1,5 @@
 import { boxesIn, type Box } from './boxes.ts';
+import { createObuCleaner } from './clean-obus.ts';
 import { damaged } from './damaged.ts';
 import { createFields } from './fields.ts';
 import { keepName } from './keep-name.ts';
@@ -50,6 +51,7 @@ export async function planAvifTracks(
   needed: Ranges,
   moov: Box,
 ): Promise<void> {
+  const cleanObus = createObuCleaner(picture, plan, overlay);
   let hasPixels = false;
   for await (const box of boxesIn(picture, plan, moov.body, moov.end)) {
     if (box.type === 'mvhd') await keepHeader(box);
@@ -65,7 +67,7 @@ export async function planAvifTracks(
   async function planTrack(track: Box): Promise<void> {
     const tables = new Map<string, Box>();
     await planFolder(track);
-    await readFrames(picture, plan, tables, needed);
+    await readFrames(picture, plan, tables, needed, cleanObus);
 
     async function planFolder(folder: Box): Promise<void> {
       for await (const box of boxesIn(picture, plan, folder.body, folder.end)) {

@@ -1,5 +1,6 @@
+import { cleanProfile, MAX_PROFILE_BYTES } from './clean-profile.ts';
 import { damaged } from './damaged.ts';
-import { isIccProfile } from './is-icc-profile.ts';
+import { findLzwEnd } from './find-lzw-end.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
 import type { Went } from './went.ts';
@@ -17,6 +18,11 @@ const WENT_BY_LABEL: Record<number, Went> = { 0xfe: 'comment', 0x01: 'text' };
 /** How often the frames are shown, as every browser knows it; and the colour profile. */
 const LOOPS = new Set(['NETSCAPE2.0', 'ANIMEXTS1.0']);
 const PROFILE = 'ICCRGBG1012';
+
+/** Of an application's extension before its data. */
+const APPLICATION_BYTES = 14;
+
+const MAX_SUB_BLOCK = 255;
 
 /** The plan for a GIF (GIF89a specification). */
 export async function planGif(picture: PictureReader, plan: Plan): Promise<void> {
@@ -41,12 +47,8 @@ export async function planGif(picture: PictureReader, plan: Plan): Promise<void>
       return;
     }
     if (block === IMAGE) {
-      const flags = (await picture.read(at, 10)).readUInt8(9);
-      // The table of colours, and one byte for the size of the codes.
-      const end = await skipSubBlocks(picture, at + 10 + colourTableBytes(flags) + 1);
-      plan.keep(at, end - at);
+      at = await keepImage(picture, plan, at);
       hasImage = true;
-      at = end;
     } else if (block === EXTENSION) {
       const label = (await picture.read(at, 2)).readUInt8(1);
       const end = await skipSubBlocks(picture, at + 2);
@@ -62,6 +64,27 @@ export async function planGif(picture: PictureReader, plan: Plan): Promise<void>
   }
 }
 
+/** Keeps an image up to the last of its pixels. @returns where the next block is */
+async function keepImage(picture: PictureReader, plan: Plan, at: number): Promise<number> {
+  const header = await picture.read(at, 10);
+  const pixels = header.readUInt16LE(5) * header.readUInt16LE(7);
+  const bitsAt = at + 10 + colourTableBytes(header.readUInt8(9));
+  const literalBits = (await picture.read(bitsAt, 1)).readUInt8();
+  if (literalBits < 1 || literalBits > 11) throw damaged('one of its frames holds no picture');
+  const end = await skipSubBlocks(picture, bitsAt + 1);
+  const last = await findLzwEnd(picture, bitsAt + 1, literalBits, pixels);
+  const usedEnd = last === null ? end - 1 : last.block + 1 + last.used;
+  if (last === null || usedEnd === end - 1) plan.keep(at, end - at);
+  else {
+    plan.remove('data between the parts');
+    plan.keep(at, last.block - at);
+    plan.insert(Buffer.from([last.used]));
+    plan.keep(last.block + 1, last.used);
+    plan.zeros(1);
+  }
+  return end;
+}
+
 async function keepApplication(picture: PictureReader, plan: Plan, at: number, end: number): Promise<void> {
   const start = await picture.read(at, Math.min(end - at, 64));
   const name = start[2] === 11 ? start.toString('latin1', 3, 14) : '';
@@ -69,8 +92,29 @@ async function keepApplication(picture: PictureReader, plan: Plan, at: number, e
     if (end - at === 19) plan.keep(at, 19);
     // More than the count: buffer sizes, which no browser heeds, or anything.
     else plan.insert(Buffer.concat([start.subarray(0, 18), Buffer.alloc(1)]));
-  } else if (name === PROFILE && isIccProfile(start.subarray(15))) plan.keep(at, end - at);
+  } else if (name === PROFILE) await keepProfile(picture, plan, at, end);
   else plan.remove(name === 'XMP DataXMP' ? 'XMP' : 'private data of a program');
+}
+
+/** Keeps a colour profile, which is cut into sub-blocks. */
+async function keepProfile(picture: PictureReader, plan: Plan, at: number, end: number): Promise<void> {
+  const from = at + APPLICATION_BYTES;
+  const blocks = await picture.read(from, Math.min(end - from, MAX_PROFILE_BYTES));
+  const parts: Buffer[] = [];
+  for (let at = 0; at < blocks.length; at += 1 + (blocks[at] ?? 0))
+    parts.push(blocks.subarray(at + 1, at + 1 + (blocks[at] ?? 0)));
+  const profile = Buffer.concat(parts);
+  const clean = cleanProfile(profile);
+  if (clean?.equals(profile) === true) return plan.keep(at, end - at);
+
+  plan.remove('private data of a program');
+  if (clean === null) return;
+  plan.keep(at, APPLICATION_BYTES);
+  for (let done = 0; done < clean.length; done += MAX_SUB_BLOCK) {
+    const part = clean.subarray(done, done + MAX_SUB_BLOCK);
+    plan.insert(Buffer.concat([Buffer.from([part.length]), part]));
+  }
+  plan.zeros(1);
 }
 
 /** Where the sub-blocks end that begin at `from`: behind the empty one. */

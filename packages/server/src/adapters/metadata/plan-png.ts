@@ -1,7 +1,9 @@
-import { constants, inflateRawSync } from 'node:zlib';
+import { deflateSync } from 'node:zlib';
+import { cleanProfile, MAX_PROFILE_BYTES } from './clean-profile.ts';
 import { crc32 } from './crc32.ts';
 import { damaged } from './damaged.ts';
-import { ICC_HEADER_BYTES, isIccProfile } from './is-icc-profile.ts';
+import { inflateProfile } from './inflate-profile.ts';
+import { isSoundAnimation } from './is-sound-animation.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
 import { reduceExif } from './reduce-exif.ts';
@@ -46,8 +48,8 @@ const TEXTS = new Map<string, Went>([
 /** A keyword's and a profile name's longest. */
 const NAME_BYTES = 79;
 
-/** Enough of a compressed profile to inflate its header from, and little enough to be inflated at once: at best, and at least. */
-const PROFILE_START_BYTES = [1024, 256, 128];
+/** A picture has one. To look whether it is one takes time, for it may be inflated to a thousand times its length. */
+const MAX_PROFILES = 4;
 
 /** A profile's name that can be left as it is: neither a tag nor a script. */
 const PLAIN_NAME = /^[\w .,:()+-]{1,79}$/;
@@ -59,6 +61,7 @@ export async function planPng(picture: PictureReader, plan: Plan): Promise<void>
   const kept = new Set<string>();
 
   let previous = '';
+  let profiles = 0;
   for (let at = 8, next; ; at = next) {
     plan.step();
     const header = await picture.read(at, 8);
@@ -80,16 +83,21 @@ export async function planPng(picture: PictureReader, plan: Plan): Promise<void>
       if (next < picture.size) plan.remove('data after the end');
       return;
     }
-    if (isPixels(type, length, kept) || (isFirst && beforePixels && DISPLAY[type]?.(length))) {
+    if (type === 'acTL' && beforePixels && isFirst && !(await isSoundAnimation(picture, plan, next))) {
+      // The first picture is one all the same.
+      plan.remove('second picture');
+    } else if (isPixels(type, length, kept) || (isFirst && beforePixels && DISPLAY[type]?.(length))) {
       plan.keep(at, next - at);
       kept.add(type);
-    } else if (type === 'iCCP' && isFirst && beforePixels && (await keepProfile(picture, plan, at, length))) {
-      kept.add(type);
+    } else if (type === 'iCCP' && isFirst && beforePixels && profiles < MAX_PROFILES) {
+      profiles += 1;
+      if (await keepProfile(picture, plan, at, length)) kept.add(type);
+      else plan.remove('private data of a program');
     } else if (type === 'eXIf') {
       const reduced = await reduceExif(picture, plan, at + 8, length);
-      if (reduced === null || !isFirst) continue;
+      // Of several the first counts, even where it does not say how to turn the picture.
       kept.add(type);
-      plan.insert(chunk(type, reduced));
+      if (reduced !== null && isFirst) plan.insert(chunk(type, reduced));
     } else if (/^[A-Z]/.test(type)) {
       // A part without which the picture cannot be shown, so no decoder shows it.
       throw damaged('it holds a part that no PNG has');
@@ -113,45 +121,28 @@ function isPixels(type: string, length: number, kept: ReadonlySet<string>): bool
   }
 }
 
-/** Keeps a colour profile: under a name of ours where its own could hold anything, and only if it begins as one. */
+/** Keeps a colour profile: under a name of ours where its own could hold anything, and without what is none of it. */
 async function keepProfile(picture: PictureReader, plan: Plan, at: number, length: number): Promise<boolean> {
-  const start = await picture.read(at + 8, Math.min(length, NAME_BYTES + 2 + Math.max(...PROFILE_START_BYTES)));
-  const nameEnd = start.indexOf(0);
-  const isDeflated = nameEnd !== -1 && nameEnd <= NAME_BYTES && start[nameEnd + 1] === 0;
-  if (!isDeflated || !isIccProfile(inflateStart(start.subarray(nameEnd + 2)))) return false;
-  if (PLAIN_NAME.test(start.toString('latin1', 0, nameEnd))) {
+  const data = await picture.read(at + 8, Math.min(length, MAX_PROFILE_BYTES));
+  const nameEnd = data.indexOf(0);
+  if (nameEnd === -1 || nameEnd > NAME_BYTES || data[nameEnd + 1] !== 0) return false;
+  const deflated = data.subarray(nameEnd + 2);
+  const inflated = await inflateProfile(deflated);
+  const clean = inflated === null ? null : cleanProfile(inflated.profile);
+  if (inflated === null || clean === null) return false;
+
+  const isClean = clean.equals(inflated.profile);
+  const isPlain = PLAIN_NAME.test(data.toString('latin1', 0, nameEnd));
+  if (isClean && isPlain && nameEnd + 2 + inflated.bytes === length) {
     plan.keep(at, FRAME_BYTES + length);
     return true;
   }
-  const from = at + 8 + nameEnd;
-  const rest = length - nameEnd;
-  const header = Buffer.from('....iCCPICC profile', 'latin1');
-  header.writeUInt32BE(header.length - 8 + rest);
-  let crc = crc32(header.subarray(4));
-  for (let done = 0; done < rest;) {
-    const bytes = (await picture.look(from + done)).subarray(0, rest - done);
-    crc = crc32(bytes, crc);
-    done += bytes.length;
-  }
-  const checksum = Buffer.alloc(4);
-  checksum.writeUInt32BE(crc);
-  plan.insert(header);
-  plan.keep(from, rest);
-  plan.insert(checksum);
+  if (!isClean || nameEnd + 2 + inflated.bytes < length) plan.remove('private data of a program');
+  const name = isPlain ? data.subarray(0, nameEnd + 2) : Buffer.from('ICC profile\0\0');
+  plan.insert(
+    chunk('iCCP', Buffer.concat([name, isClean ? deflated.subarray(0, inflated.bytes) : deflateSync(clean)])),
+  );
   return true;
-}
-
-/** The start of a compressed profile, without its checksum: decoders heed neither that nor damage further on. */
-function inflateStart(deflated: Buffer): Buffer {
-  for (const length of PROFILE_START_BYTES) {
-    try {
-      const start = inflateRawSync(deflated.subarray(2, length), { finishFlush: constants.Z_SYNC_FLUSH });
-      return start.subarray(0, ICC_HEADER_BYTES);
-    } catch {
-      // Of what is damaged there may be less to read.
-    }
-  }
-  return Buffer.alloc(0);
 }
 
 async function nameChunk(picture: PictureReader, type: string, at: number, length: number): Promise<Went> {

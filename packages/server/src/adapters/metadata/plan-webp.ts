@@ -1,5 +1,5 @@
+import { cleanProfile, MAX_PROFILE_BYTES } from './clean-profile.ts';
 import { damaged } from './damaged.ts';
-import { isIccProfile, ICC_HEADER_BYTES } from './is-icc-profile.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
 import { reduceExif } from './reduce-exif.ts';
@@ -50,8 +50,9 @@ async function planExtended(picture: PictureReader, plan: Plan, first: Chunk, en
   const header = await picture.read(first.at, 8 + VP8X_BYTES);
   header.writeUInt32LE(VP8X_BYTES, 4);
   plan.insert(header);
-  const isMoving = (header.readUInt8(8) & ANIMATION) !== 0;
-  let flags = header.readUInt8(8) & (ALPHA | ANIMATION);
+  const claimed = header.readUInt8(8);
+  const isMoving = (claimed & ANIMATION) !== 0;
+  let flags = claimed & (ALPHA | ANIMATION);
   const seen = new Set<string>();
 
   for (let at = first.next; at < end;) {
@@ -69,21 +70,30 @@ async function planExtended(picture: PictureReader, plan: Plan, first: Chunk, en
     else if (type === 'ANIM' && isMoving) {
       if (length < ANIM_BYTES) throw damaged('one of its parts has an impossible length');
       keepChunk(plan, chunk, ANIM_BYTES, await picture.read(chunk.at, 8));
-    } else if (type === 'ICCP' && isIccProfile(await picture.read(chunk.at + 8, Math.min(length, ICC_HEADER_BYTES)))) {
-      flags |= ICC;
-      keepChunk(plan, chunk);
+      // Decoders look for a profile and for Exif where the header claims them alone.
+    } else if (type === 'ICCP' && (claimed & ICC) !== 0) {
+      if (await keepProfile(picture, plan, chunk)) flags |= ICC;
     } else if (type === 'EXIF') {
       const reduced = await reduceExif(picture, plan, chunk.at + 8, length);
-      if (reduced === null) continue;
+      if (reduced === null || (claimed & EXIF) === 0) continue;
       flags |= EXIF;
-      const exif = Buffer.alloc(8, 'EXIF');
-      exif.writeUInt32LE(reduced.length, 4);
-      plan.insert(Buffer.concat([exif, reduced]));
+      insertChunk(plan, type, reduced);
     } else plan.remove(nameChunk(type));
   }
   if (!seen.has(isMoving ? 'ANMF' : 'pixels')) throw damaged('it holds no picture');
   header.writeUInt8(flags, 8);
   header.fill(0, 9, 12);
+}
+
+async function keepProfile(picture: PictureReader, plan: Plan, chunk: Chunk): Promise<boolean> {
+  const profile = await picture.read(chunk.at + 8, Math.min(chunk.length, MAX_PROFILE_BYTES));
+  const clean = cleanProfile(profile);
+  if (clean !== null && clean.length === chunk.length && clean.equals(profile)) keepChunk(plan, chunk);
+  else {
+    plan.remove('private data of a program');
+    if (clean !== null) insertChunk(plan, chunk.type, clean);
+  }
+  return clean !== null;
 }
 
 /** One frame of a moving picture: its place and time, and chunks of its own. */
@@ -127,6 +137,13 @@ function keepChunk(plan: Plan, chunk: Chunk, length = chunk.length, header?: Buf
     plan.keep(chunk.at + 8, length);
   }
   if (length % 2 === 1) plan.zeros(1);
+}
+
+function insertChunk(plan: Plan, type: string, data: Buffer): void {
+  const header = Buffer.alloc(8, type);
+  header.writeUInt32LE(data.length, 4);
+  plan.insert(Buffer.concat([header, data]));
+  plan.zeros(data.length % 2);
 }
 
 /** With the header, and a byte more where the length is odd. */

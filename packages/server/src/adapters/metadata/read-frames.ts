@@ -3,19 +3,21 @@ import { damaged } from './damaged.ts';
 import { createFields } from './fields.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
-import type { Ranges } from './ranges.ts';
+import type { Range, Ranges } from './ranges.ts';
 
 /**
  * Where the frames of a track are (ISO/IEC 14496-12, sections 8.7.3 to 8.7.5): in chunks, in runs of chunks with the same number
  * of frames each.
  *
  * @param needed is told
+ * @param onFrame is called for each
  */
 export async function readFrames(
   picture: PictureReader,
   plan: Plan,
   tables: ReadonlyMap<string, Box>,
   needed: Ranges,
+  onFrame: (extents: Range[]) => Promise<void>,
 ): Promise<void> {
   const chunkTable = tables.get('stco') ?? tables.get('co64');
   const runTable = tables.get('stsc');
@@ -47,12 +49,15 @@ export async function readFrames(
     }
     if (framesInChunk === 0 || framesInChunk > framesLeft) throw damaged('its frames are not where they should be');
     framesLeft -= framesInChunk;
-    let length = commonSize * framesInChunk;
-    for (let frame = 0; commonSize === 0 && frame < framesInChunk; frame += 1) {
+    const from = await chunks.number(offsetBytes);
+    let end = from;
+    for (let frame = 0; frame < framesInChunk; frame += 1) {
       plan.step();
-      length += await sizes.number(4);
+      const start = end;
+      end += commonSize || (await sizes.number(4));
+      await onFrame([{ from: start, end }]);
     }
-    needed.add(await chunks.number(offsetBytes), length);
+    needed.add(from, end - from);
   }
   if (framesLeft > 0) throw damaged('its frames are not where they should be');
 

@@ -43,17 +43,25 @@ const PLANNERS: Record<ImageType, (picture: PictureReader, plan: Plan) => Promis
  * It takes neither time nor memory by what lengths the file claims: the structure is read first, header by header, and nothing
  * is written unless it can be followed to the end.
  *
+ * @returns null where there is nothing to remove: then the picture is as it should be, and no file is made
  * @throws AppError `image_invalid` where the structure is not as the format has it; then no file is made
  */
-export async function stripMetadata({ from, to, type }: StripOptions): Promise<Stripped> {
+export async function stripMetadata({ from, to, type }: StripOptions): Promise<Stripped | null> {
   const source = await open(from, 'r');
   try {
     const { size } = await source.stat();
     const plan = createPlan();
     await PLANNERS[type](createPictureReader(source, size), plan);
+    if (isWhole(plan, size)) return null;
     const { bytes, sha256 } = await carryOut(plan.pieces, source, to);
     return { removed: plan.removed, bytes, sha256 };
   } finally {
     await source.close();
   }
+}
+
+/** Whether the plan keeps every byte where it is. */
+function isWhole({ pieces }: Plan, size: number): boolean {
+  const [only, another] = pieces;
+  return only !== undefined && another === undefined && 'from' in only && only.from === 0 && only.length === size;
 }

@@ -1,6 +1,9 @@
 // Runs in a process of its own, which a hostile picture may bring down. Plain JavaScript, because Node 20 starts no
 // TypeScript and tests run from the sources.
 import sharp from 'sharp';
+import { checkApngFrames, listApngFrames } from './apng-frames.js';
+import { countScans } from './count-scans.js';
+import { openFile } from './open-file.js';
 
 /**
  * What libvips says is an answer, not an exception: only faults of the worker itself are thrown.
@@ -10,17 +13,29 @@ import sharp from 'sharp';
  */
 
 /** @typedef {{ path: string }} MeasureTask */
-/** @typedef {{ width: number, height: number, frames: number }} Measured */
+/**
+ * @typedef {{
+ *   width: number,
+ *   height: number,
+ *   frames: number,
+ *   pixels: number,
+ *   scans: number,
+ *   isAvif: boolean
+ * }} Measured
+ *   `pixels` are those of all frames; `scans` those of a JPEG
+ */
 /**
  * @typedef {{
  *   path: string,
  *   to: string,
  *   width: number,
  *   format: 'webp' | 'jpeg' | 'png',
- *   maxPixels: number,
- *   timeoutSeconds: number
+ *   maxPixels: number
  * }} ShrinkTask
  */
+
+/** The longest side of a WebP. */
+const WEBP_SIDE = 16_383;
 
 // What libvips would keep between pictures is never asked for again.
 sharp.cache(false);
@@ -28,15 +43,21 @@ sharp.cache(false);
 sharp.concurrency(1);
 
 /**
- * What the header says. No pixel is decoded, and no limit applies.
+ * What the headers say. No pixel is decoded, and no limit applies.
  *
  * @param {MeasureTask} task
  * @returns {Promise<Outcome<Measured>>}
  */
 export function measure({ path }) {
-  return outcome(async () => {
-    const { autoOrient, pages = 1 } = await sharp(path, { failOn: 'error', limitInputPixels: false }).metadata();
-    return { width: autoOrient.width, height: autoOrient.height, frames: pages };
+  return withFile(path, async (file) => {
+    const metadata = await readMetadata(path);
+    const { format, autoOrient } = metadata;
+    const { width, height } = autoOrient;
+    const pages = shownPages(metadata);
+    const scans = format === 'jpeg' ? countScans(file) : 1;
+    const moving = format === 'png' ? listApngFrames(file) : [];
+    const pixels = moving.reduce((sum, frame) => sum + frame.width * frame.height, 0) || width * height * pages;
+    return { width, height, frames: Math.max(pages, moving.length), pixels, scans, isAvif: format === 'heif' };
   });
 }
 
@@ -46,30 +67,91 @@ export function measure({ path }) {
  * @param {ShrinkTask} task
  * @returns {Promise<Outcome<null>>}
  */
-export function shrink({ path, to, width, format, maxPixels, timeoutSeconds }) {
-  return outcome(async () => {
-    // All pages, so that a fault in the last frame is found too.
-    const picture = sharp(path, { failOn: 'error', pages: -1, limitInputPixels: maxPixels, sequentialRead: true })
-      .timeout({ seconds: timeoutSeconds })
-      .autoOrient()
-      .resize({ width, withoutEnlargement: true })
-      .toColourspace('srgb');
-    if (format === 'webp') await picture.webp({ quality: 80, effort: 2 }).toFile(to);
-    else if (format === 'png') await picture.png().toFile(to);
-    else await picture.flatten({ background: 'white' }).jpeg({ quality: 82, progressive: true }).toFile(to);
+export function check(task) {
+  return withFile(task.path, async (file) => {
+    const metadata = await readMetadata(task.path);
+    if (metadata.format === 'png') await checkApngFrames(file, listApngFrames(file));
+    await writeSmaller(task, shownPages(metadata));
     return null;
   });
 }
 
 /**
+ * Writes a smaller version of a picture that has been checked.
+ *
+ * @param {ShrinkTask} task
+ * @returns {Promise<Outcome<null>>}
+ */
+export function shrink(task) {
+  return withFile(task.path, async () => {
+    await writeSmaller(task, shownPages(await readMetadata(task.path)));
+    return null;
+  });
+}
+
+/**
+ * @param {ShrinkTask} task
+ * @param {number} pages
+ */
+async function writeSmaller({ path, to, width, format, maxPixels }, pages) {
+  const picture = sharp(path, {
+    failOn: 'error',
+    // All pages, so that a fault in the last frame is found too. Where the frames cannot move, the first stands for them.
+    pages: format === 'webp' && pages > 1 ? -1 : 1,
+    limitInputPixels: maxPixels,
+    sequentialRead: true,
+  });
+  // libvips turns no picture that moves.
+  if (pages === 1) picture.autoOrient();
+  const height = format === 'webp' ? WEBP_SIDE : undefined;
+  picture.resize({ width, height, fit: 'inside', withoutEnlargement: true }).toColourspace('srgb');
+  if (format === 'webp') await picture.webp({ quality: 80, effort: 2 }).toFile(to);
+  else if (format === 'png') await picture.png().toFile(to);
+  else await picture.flatten({ background: 'white' }).jpeg({ quality: 82, progressive: true }).toFile(to);
+}
+
+/**
+ * How many pictures a viewer shows: the frames of one that moves, and of an AVIF the primary one alone.
+ *
+ * @param {import('sharp').Metadata} metadata
+ */
+function shownPages({ format, pages = 1 }) {
+  return format === 'heif' ? 1 : pages;
+}
+
+/** @param {string} path */
+function readMetadata(path) {
+  return sharp(path, { failOn: 'error', limitInputPixels: false }).metadata();
+}
+
+/**
  * @template T
- * @param {() => Promise<T>} work
+ * @param {string} path
+ * @param {(file: import('./open-file.js').OpenFile) => Promise<T>} work
  * @returns {Promise<Outcome<T>>}
  */
-async function outcome(work) {
+async function withFile(path, work) {
+  let file;
   try {
-    return { ok: true, value: await work() };
+    file = openFile(path);
+    return { ok: true, value: await work(file) };
   } catch (error) {
-    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+    return { ok: false, reason: whyNotOpened(path) ?? (error instanceof Error ? error.message : String(error)) };
+  } finally {
+    file?.close();
+  }
+}
+
+/**
+ * Of a file that cannot be opened, for want of descriptors say, libvips tells that its format is unknown.
+ *
+ * @param {string} path
+ */
+function whyNotOpened(path) {
+  try {
+    openFile(path).close();
+    return null;
+  } catch (error) {
+    return String(error);
   }
 }
