@@ -1,7 +1,19 @@
 #!/usr/bin/env node
-import { createContext } from './context.ts';
-import { run } from './run.ts';
+import { readVersion } from './version.ts';
 
-// Holds where the wait below never ends because nothing is left that could end it.
-process.exitCode = 1;
-process.exitCode = await run(process.argv.slice(2), createContext());
+const args = process.argv.slice(2);
+
+async function runAll(): Promise<void> {
+  // Holds where the wait below never ends because nothing is left that could end it.
+  process.exitCode = 1;
+  const [{ createContext }, { run }] = await Promise.all([import('./context.ts'), import('./run.ts')]);
+  process.exitCode = await run(args, createContext());
+}
+
+if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+  // Without the rest of the program, which knows what to say where it cannot be written.
+  process.stdout.once('error', () => void runAll());
+  process.stdout.write(`${readVersion()}\n`);
+} else {
+  await runAll();
+}

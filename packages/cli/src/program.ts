@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { DEFAULT_SERVER } from '@imgup/shared';
 import { Command, Option } from 'commander';
 import { addAdminCommands } from './admin-program.ts';
@@ -15,6 +14,7 @@ import { EXIT_CODES, examples, FIRST_STEPS } from './help.ts';
 import { addKeyCommands } from './key-program.ts';
 import { addPictureCommands } from './picture-program.ts';
 import { addSetupCommands } from './setup-program.ts';
+import { readVersion } from './version.ts';
 
 /** The options of every command, before or after its name. */
 export interface GlobalOptions {
@@ -34,7 +34,7 @@ export type OptionsOf = <Options extends GlobalOptions>(command: Command) => Opt
 export function createProgram(context: Context): Command {
   const program = new Command('imgup')
     .description('Puts a picture on a server of yours, and prints its link.')
-    .version(version(), '-V, --version', 'print the version')
+    .version(readVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print the help')
     .helpCommand('help [command]', 'print the help of a command')
     .option('--server <url>', `the server (default: IMGUP_SERVER, the one of the last login, ${DEFAULT_SERVER})`)
@@ -291,7 +291,7 @@ export function createProgram(context: Context): Command {
     });
 
   addKeyCommands(program, context, optionsOf);
-  addSetupCommands(program, context, { optionsOf, version: version() });
+  addSetupCommands(program, context, { optionsOf, version: readVersion() });
   addAdminCommands(program, context, optionsOf);
   return program;
 }
@@ -314,10 +314,4 @@ function withAccountOptions(command: Command): Command {
     .option('--username <name>', 'the name of the account (default: asked for)')
     .option('--password-stdin', 'read the password from the first line of stdin')
     .option('--device <name>', 'what this log-in is listed as (default: the name of this machine)');
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  const { version } = JSON.parse(text) as { version: string };
-  return version;
 }

@@ -5,10 +5,10 @@ import { expect, test } from 'vitest';
 
 const SOURCE = fileURLToPath(new URL('../src/', import.meta.url));
 
-/** What is loaded before a command has been chosen: the modules that main.ts imports, and those that they import. */
-async function loadedAtStart(): Promise<string[]> {
+/** The modules that these import, and those that they import. */
+async function loadedBy(...names: string[]): Promise<string[]> {
   const { metafile } = await build({
-    entryPoints: [join(SOURCE, 'main.ts')],
+    entryPoints: names.map((name) => join(SOURCE, name)),
     bundle: true,
     write: false,
     metafile: true,
@@ -27,14 +27,20 @@ async function loadedAtStart(): Promise<string[]> {
       if (kind === 'import-statement') load(next);
     }
   };
-  load(relative(process.cwd(), join(SOURCE, 'main.ts')));
+  for (const name of names) load(relative(process.cwd(), join(SOURCE, name)));
   return [...loaded].map((path) => (dirname(path).includes('src') ? relative(SOURCE, path) : path));
 }
 
-test('--version and --help load commander, and neither HTTP, nor the keychain, nor prompts, nor the server', async () => {
-  const loaded = await loadedAtStart();
-  const packages = loaded.filter((path) => !path.endsWith('.ts') && !path.startsWith('node:'));
-  expect(packages.toSorted()).toEqual(['@imgup/shared', 'commander']);
+const packagesOf = (loaded: string[]) =>
+  loaded.filter((path) => !path.endsWith('.ts') && !path.startsWith('node:')).toSorted();
+
+test('--version alone loads nothing', async () => {
+  expect(packagesOf(await loadedBy('main.ts'))).toEqual([]);
+});
+
+test('--help loads commander, and neither HTTP, nor the keychain, nor prompts, nor the server', async () => {
+  const loaded = await loadedBy('main.ts', 'context.ts', 'run.ts');
+  expect(packagesOf(loaded)).toEqual(['@imgup/shared', 'commander']);
   expect(loaded.filter((path) => path.startsWith('node:http'))).toEqual([]);
   expect(loaded.filter((path) => path.startsWith('commands/'))).toEqual([]);
 });
