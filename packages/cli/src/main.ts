@@ -4,10 +4,14 @@ import { readVersion } from './version.ts';
 const args = process.argv.slice(2);
 
 async function runAll(): Promise<void> {
-  // Holds where the wait below never ends because nothing is left that could end it.
-  process.exitCode = 1;
+  let isOver = false;
+  // Holds where the wait below never ends because nothing is left that could end it. Not set before: commander looks at it.
+  process.once('exit', () => {
+    if (!isOver) process.exitCode = 1;
+  });
   const [{ createContext }, { run }] = await Promise.all([import('./context.ts'), import('./run.ts')]);
   process.exitCode = await run(args, createContext());
+  isOver = true;
 }
 
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {

@@ -37,3 +37,9 @@ test.runIf(process.platform === 'linux')('a full disk behind stdout is one sente
     });
   }
 });
+
+test.each([[['help']], [['help', 'upload']], [['upload', '--help']], [['-h']]])('%j is no failure', async (args) => {
+  const outcome = await program.start(args, process.env).ended;
+  expect(outcome).toMatchObject({ code: 0, stderr: '' });
+  expect(outcome.stdout).toMatch(/^Usage: imgup/);
+});
