@@ -17,6 +17,7 @@ import { buildApp } from './app.ts';
 import { readConfig, type ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { silentLogger, type Logger } from './logger.ts';
+import { problemResponse } from './problem-response.ts';
 import { createAccounts } from './services/accounts.ts';
 import { createAttemptLimits } from './services/attempt-limits.ts';
 import { createImages } from './services/images.ts';
@@ -27,6 +28,7 @@ import { createReceiveImage } from './services/receive-image.ts';
 import { createSessions } from './services/sessions.ts';
 import { createSmallVersions } from './services/small-versions.ts';
 import { createUploadKeys } from './services/upload-keys.ts';
+import { createUnderWay } from './under-way.ts';
 import { readVersion } from './version.ts';
 
 const SWEEP_INTERVAL = 60 * 60 * 1000;
@@ -53,7 +55,7 @@ export interface AppOptions extends Partial<ServerConfig> {
 export interface ImgupApp {
   /** Answers a request; can be given to any server that speaks the Fetch API. */
   fetch: Hono<AppEnv>['fetch'];
-  /** Finishes what is being stored, and frees the data folder. */
+  /** Refuses new requests, ends what is being decoded, finishes what is being stored, and frees the data folder. */
   close(): Promise<void>;
 }
 
@@ -137,8 +139,10 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     await accounts.finishRemovals();
     await sessions.sweep();
     await images.sweepExpired();
-    const stopSweeping = repeat(SWEEP_INTERVAL, logger, sessions.sweep);
-    const stopExpiring = repeat(EXPIRY_INTERVAL, logger, images.sweepExpired);
+    const underWay = createUnderWay();
+    let closing = false;
+    const stopSweeping = repeat(SWEEP_INTERVAL, logger, () => underWay.add(sessions.sweep()));
+    const stopExpiring = repeat(EXPIRY_INTERVAL, logger, () => underWay.add(images.sweepExpired()));
     const stopRereading = repeat(SECRET_INTERVAL, logger, async () => {
       if (config.secrets !== null) return;
       const secrets = await rereadSecretFile(config.secretFile, now());
@@ -147,12 +151,18 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     });
 
     return {
-      fetch: app.fetch,
+      fetch(...request) {
+        if (closing) return problemResponse('server_busy', 'The server is stopping.', { 'Retry-After': '5' });
+        return underWay.add(Promise.resolve(app.fetch(...request)));
+      },
       async close() {
+        closing = true;
         stopSweeping();
         stopExpiring();
         stopRereading();
         await Promise.all([passwords.close(), decoder.close()]);
+        // Some go on after their clients have gone.
+        await underWay.ended();
         await store.close();
         await lock.release();
       },

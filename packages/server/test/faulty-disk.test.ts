@@ -1,5 +1,6 @@
 import { open, readdir, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoginResponse } from '@imgup/shared';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openFilesystemImageStore } from '../src/adapters/filesystem/image-store.ts';
@@ -154,6 +155,32 @@ test('a data folder that is made lasts, and so do the folders made above it', as
   synced.clear();
   await openApp({ data: app.data });
   expect(synced).toContain((await stat(join(folder, 'above'))).ino);
+});
+
+test('a data folder is not given up while an upload is being stored, though nobody waits for it any more', async () => {
+  const { app, login } = await withPicture();
+  const before = await filesOf(app.data);
+  const pictures = async () => (await filesOf(app.data)).filter((file) => file.endsWith('.png'));
+  let goOn = () => undefined as void;
+  const gate = new Promise<void>((resolve) => (goOn = resolve));
+  const disk = await breakDisk('sync', 'EIO');
+  disk.mockImplementation(async () => {
+    if ((await pictures()).length < 2) return;
+    disk.mockRestore();
+    await gate;
+  });
+  const upload = app.upload(login.access_token, await makePicture({ seed: 1 }));
+  await vi.waitFor(async () => expect(await pictures()).toHaveLength(2), 5000);
+  const closed = app.close();
+  expect(await refusal(await app.request('/healthz'))).toBe('503 server_busy');
+  // Long enough for the decoders to end.
+  await sleep(500);
+  await expect(openApp({ data: app.data })).rejects.toMatchObject({ code: 'data_in_use' });
+  goOn();
+  await closed;
+  expect((await upload).status).toBe(201);
+  const again = await openApp({ data: app.data });
+  expect(await filesOf(again.data)).toHaveLength(before.length + 3);
 });
 
 const RECORD: ImageRecord = {
