@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { chmod, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { openLowdbAccountStore } from '../src/adapters/lowdb/account-store.ts';
 import { createGroupCommit } from '../src/adapters/lowdb/group-commit.ts';
 import { accountStoreContract, newKey, newSession, newUser } from './contracts/account-store.ts';
@@ -101,6 +101,17 @@ describe('db.json', () => {
     await rotation;
   });
 
+  test('holds a removal by the time that it is listed, since one that is taken back must not cost the pictures', async () => {
+    const path = await newPlace();
+    const store = await openLowdbAccountStore(path);
+    for (const name of ['ada', 'bob']) await store.createUser(newUser(name), newSession(name, `id-of-${name}`));
+    const removal = store.deleteUser('id-of-bob', true);
+    const listed = await store.listRemovals();
+    const { removals } = JSON.parse(readFileSync(path, 'utf8')) as { removals: object };
+    expect([listed, removals]).toEqual([['id-of-bob'], { 'id-of-bob': 'remove' }]);
+    await removal;
+  });
+
   test('is opened without what an interrupted write has left', async () => {
     const path = await newPlace();
     const store = await openLowdbAccountStore(path);
@@ -175,5 +186,21 @@ describe('group commit', () => {
     const results = await Promise.allSettled(changes);
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
     expect(undone).toEqual([3, 2, 1]);
+  });
+
+  test('takes what was refused off the disk before it is closed', async () => {
+    let state = 'first';
+    let stored = state;
+    const write = vi.fn<() => Promise<void>>(async () => {
+      stored = state;
+      await Promise.resolve();
+      if (write.mock.calls.length === 1) throw new Error('the fsync of the folder failed');
+    });
+    const { commit, close } = createGroupCommit(write);
+    state = 'second';
+    await expect(commit(() => (state = 'first'))).rejects.toThrow('fsync');
+    expect(stored).toBe('second');
+    await close();
+    expect(stored).toBe('first');
   });
 });
