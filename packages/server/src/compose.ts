@@ -33,7 +33,7 @@ import { readVersion } from './version.ts';
 
 const SWEEP_INTERVAL = 60 * 60 * 1000;
 
-/** How soon an expired picture is gone from the disk. */
+/** How soon an expired picture is gone from the disk, and what a failing disk has kept of a removed user. */
 const EXPIRY_INTERVAL = 10 * 60 * 1000;
 
 /** How soon a running server takes a rotated secret. */
@@ -136,19 +136,25 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     });
 
     await warnOfFullDisk(readiness, logger);
-    await accounts.finishRemovals();
-    await sessions.sweep();
-    await images.sweepExpired();
     const underWay = createUnderWay();
     let closing = false;
-    const stopSweeping = repeat(SWEEP_INTERVAL, logger, () => underWay.add(sessions.sweep()));
-    const stopExpiring = repeat(EXPIRY_INTERVAL, logger, () => underWay.add(images.sweepExpired()));
-    const stopRereading = repeat(SECRET_INTERVAL, logger, async () => {
+    const background = (work: () => Promise<void>) => attempt(logger, () => underWay.add(work()));
+    // A disk that is full or broken keeps nobody from reading what is on it.
+    await background(() => accounts.sweepRemovals({ forget: true }));
+    await background(sessions.sweep);
+    await background(images.sweepExpired);
+    const stopSweeping = repeat(SWEEP_INTERVAL, () => background(sessions.sweep));
+    const stopExpiring = repeat(EXPIRY_INTERVAL, async () => {
+      await background(images.sweepExpired);
+      await background(() => accounts.sweepRemovals({ forget: false }));
+    });
+    const rereadSecret = async () => {
       if (config.secrets !== null) return;
       const secrets = await rereadSecretFile(config.secretFile, now());
       // Missing for an instant (a restore, a volume that comes back): what is known stays good.
       if (secrets !== null) await keyRing.replace(secrets);
-    });
+    };
+    const stopRereading = repeat(SECRET_INTERVAL, () => background(rereadSecret));
 
     return {
       fetch(...request) {
@@ -183,13 +189,18 @@ async function warnOfFullDisk(readiness: Readiness, logger: Logger): Promise<voi
   }
 }
 
-/** Repeats work in the background, which keeps no process alive; a failure is logged, and the next time comes. */
-function repeat(interval: number, logger: Logger, work: () => Promise<void>): () => void {
-  const timer = setInterval(() => {
-    work().catch((error: unknown) => {
-      logger.error({ err: error }, 'background work failed');
-    });
-  }, interval).unref();
+/** A failure is logged, and the next time comes. */
+async function attempt(logger: Logger, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    logger.error({ err: error }, 'background work failed');
+  }
+}
+
+/** Repeats work in the background, which keeps no process alive. */
+function repeat(interval: number, work: () => Promise<void>): () => void {
+  const timer = setInterval(() => void work(), interval).unref();
   return () => {
     clearInterval(timer);
   };

@@ -113,9 +113,11 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       return 'deleted';
     },
 
-    listRemovals() {
-      const removals = Object.entries(data.removals);
-      return Promise.resolve(removals.filter(([, what]) => what === 'remove').map(([id]) => id));
+    async listRemovals() {
+      const noted = Object.keys(data.removals);
+      // A removal that is taken back must not cost the pictures.
+      await settled();
+      return noted.filter((id) => data.removals[id] === 'remove');
     },
 
     async finishRemoval(userId) {
