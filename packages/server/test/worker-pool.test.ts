@@ -1,16 +1,19 @@
+import { closeSync, openSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createWorkerPool } from '../src/worker-pool.ts';
 import { temporaryFolder } from './test-app.ts';
+
+vi.mock('node:fs', { spy: true });
 
 const WORKER = `
 export const answer = () => 42;
 export const hang = () => { for (;;); };
 `;
 
-test('a worker that hangs is ended, and another takes its place', async () => {
+async function openPool(longest?: number) {
   const file = join(await temporaryFolder(), 'worker.mjs');
   await writeFile(file, WORKER);
   const pool = createWorkerPool({
@@ -18,9 +21,50 @@ test('a worker that hangs is ended, and another takes its place', async () => {
     runtime: 'child_process',
     workers: 1,
     maxWaiting: 4,
-    longest: 1500,
+    ...(longest !== undefined && { longest }),
   });
   onTestFinished(() => pool.close());
+  return pool;
+}
+
+test('a worker that hangs is ended, and another takes its place', async () => {
+  const pool = await openPool(1500);
   await expect(pool.run('hang', {})).rejects.toMatchObject({ code: 'worker_unavailable' });
   expect(await pool.run('answer', {})).toBe(42);
 }, 20_000);
+
+test('jobs do not wait for a worker that cannot start, and the next have one that can', async () => {
+  const pool = await openPool();
+  const { execArgv } = process;
+  const restore = () => {
+    process.execArgv = execArgv;
+  };
+  onTestFinished(restore);
+  process.execArgv = ['--no-such-option'];
+  const jobs = [pool.run('answer', {}), pool.run('answer', {})];
+  const results = await Promise.allSettled(jobs);
+  for (const result of results) expect(result).toMatchObject({ reason: { code: 'worker_unavailable' } });
+  restore();
+  expect(await pool.run('answer', {})).toBe(42);
+}, 20_000);
+
+test('no process is started without the descriptors that it takes, and none is held', async () => {
+  const pool = await openPool();
+  const fault = Object.assign(new Error('too many open files'), { code: 'EMFILE', syscall: 'open' });
+  vi.mocked(openSync)
+    .mockClear()
+    .mockReturnValueOnce(1001)
+    .mockImplementationOnce(() => {
+      throw fault;
+    });
+  vi.mocked(closeSync).mockClear().mockReturnValueOnce();
+  await expect(pool.run('answer', {})).rejects.toMatchObject({ code: 'worker_unavailable', cause: fault });
+  expect(vi.mocked(closeSync).mock.calls).toEqual([[1001]]);
+  expect(await pool.run('answer', {})).toBe(42);
+}, 20_000);
+
+test('a pool that is closed starts no worker again', async () => {
+  const pool = await openPool();
+  await pool.close();
+  await expect(pool.run('answer', {})).rejects.toMatchObject({ code: 'worker_unavailable' });
+});
