@@ -18,6 +18,7 @@ import { buildApp } from './app.ts';
 import { readConfig, type ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { silentLogger, type Logger } from './logger.ts';
+import { problemResponse } from './problem-response.ts';
 import { createAccounts } from './services/accounts.ts';
 import { createAttemptLimits } from './services/attempt-limits.ts';
 import { createImages } from './services/images.ts';
@@ -28,11 +29,12 @@ import { createReceiveImage } from './services/receive-image.ts';
 import { createSessions } from './services/sessions.ts';
 import { createSmallVersions } from './services/small-versions.ts';
 import { createUploadKeys } from './services/upload-keys.ts';
+import { createUnderWay } from './under-way.ts';
 import { readVersion } from './version.ts';
 
 const SWEEP_INTERVAL = 60 * 60 * 1000;
 
-/** How soon an expired picture is gone from the disk. */
+/** How soon an expired picture is gone from the disk, and what a failing disk has kept of a removed user. */
 const EXPIRY_INTERVAL = 10 * 60 * 1000;
 
 /** How soon a running server takes a rotated secret. */
@@ -54,7 +56,7 @@ export interface AppOptions extends Partial<ServerConfig> {
 export interface ImgupApp {
   /** Answers a request; can be given to any server that speaks the Fetch API. */
   fetch: Hono<AppEnv>['fetch'];
-  /** Finishes what is being stored, and frees the data folder. */
+  /** Refuses new requests, ends what is being decoded, finishes what is being stored, and frees the data folder. */
   close(): Promise<void>;
 }
 
@@ -136,25 +138,39 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     });
 
     await warnOfFullDisk(readiness, logger);
-    await accounts.finishRemovals();
-    await sessions.sweep();
-    await images.sweepExpired();
-    const stopSweeping = repeat(SWEEP_INTERVAL, logger, sessions.sweep);
-    const stopExpiring = repeat(EXPIRY_INTERVAL, logger, images.sweepExpired);
-    const stopRereading = repeat(SECRET_INTERVAL, logger, async () => {
+    const underWay = createUnderWay();
+    let closing = false;
+    const background = (work: () => Promise<void>) => attempt(logger, () => underWay.add(work()));
+    // A disk that is full or broken keeps nobody from reading what is on it.
+    await background(() => accounts.sweepRemovals({ forget: true }));
+    await background(sessions.sweep);
+    await background(images.sweepExpired);
+    const stopSweeping = repeat(SWEEP_INTERVAL, () => background(sessions.sweep));
+    const stopExpiring = repeat(EXPIRY_INTERVAL, async () => {
+      await background(images.sweepExpired);
+      await background(() => accounts.sweepRemovals({ forget: false }));
+    });
+    const rereadSecret = async () => {
       if (config.secrets !== null) return;
       const secrets = await rereadSecretFile(config.secretFile, now());
       // Missing for an instant (a restore, a volume that comes back): what is known stays good.
       if (secrets !== null) await keyRing.replace(secrets);
-    });
+    };
+    const stopRereading = repeat(SECRET_INTERVAL, () => background(rereadSecret));
 
     return {
-      fetch: app.fetch,
+      fetch(...request) {
+        if (closing) return problemResponse('server_busy', 'The server is stopping.', { 'Retry-After': '5' });
+        return underWay.add(Promise.resolve(app.fetch(...request)));
+      },
       async close() {
+        closing = true;
         stopSweeping();
         stopExpiring();
         stopRereading();
         await Promise.all([passwords.close(), decoder.close()]);
+        // Some go on after their clients have gone.
+        await underWay.ended();
         await store.close();
         await lock.release();
       },
@@ -175,13 +191,18 @@ async function warnOfFullDisk(readiness: Readiness, logger: Logger): Promise<voi
   }
 }
 
-/** Repeats work in the background, which keeps no process alive; a failure is logged, and the next time comes. */
-function repeat(interval: number, logger: Logger, work: () => Promise<void>): () => void {
-  const timer = setInterval(() => {
-    work().catch((error: unknown) => {
-      logger.error({ err: error }, 'background work failed');
-    });
-  }, interval).unref();
+/** A failure is logged, and the next time comes. */
+async function attempt(logger: Logger, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    logger.error({ err: error }, 'background work failed');
+  }
+}
+
+/** Repeats work in the background, which keeps no process alive. */
+function repeat(interval: number, work: () => Promise<void>): () => void {
+  const timer = setInterval(() => void work(), interval).unref();
   return () => {
     clearInterval(timer);
   };

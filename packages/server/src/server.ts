@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { problems, type ProblemCode } from '@imgup/shared';
@@ -7,9 +7,6 @@ import { createApp, type AppOptions } from './compose.ts';
 import type { ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { problemBody, problemResponse } from './problem-response.ts';
-
-/** How long requests under way may go on when the server stops. */
-const STOP_GRACE = 10_000;
 
 /** How long a client may send on after an early answer; and one that was told that it is too slow. */
 const LINGER = 5000;
@@ -21,6 +18,10 @@ const TIMEOUTS = {
   requestTimeout: 10 * 60_000,
   keepAliveTimeout: 15_000,
   connectionsCheckingInterval: 2000,
+  /** For a client that does not read its answer, and so holds a connection and an open file. */
+  unreadTimeout: 60_000,
+  /** How long requests under way may go on when the server stops. */
+  stopGrace: 10_000,
 };
 
 export interface RunningServer {
@@ -30,14 +31,18 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export type StartOptions = ServerConfig & Pick<AppOptions, 'now' | 'passwordCost' | 'logger'>;
+export interface StartOptions extends ServerConfig, Pick<AppOptions, 'now' | 'passwordCost' | 'logger'> {
+  /** In milliseconds; for tests. */
+  timeouts?: Partial<typeof TIMEOUTS>;
+}
 
 /**
  * Starts a server; it answers when this resolves.
  *
  * @throws StartError where a setting, the port or the data folder cannot be used
  */
-export async function startServer(options: StartOptions): Promise<RunningServer> {
+export async function startServer({ timeouts, ...options }: StartOptions): Promise<RunningServer> {
+  const { unreadTimeout, stopGrace, ...nodeTimeouts } = { ...TIMEOUTS, ...timeouts };
   const app = await createApp(options);
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
@@ -48,28 +53,39 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   });
   /** Connections without a request so far: browsers and pools open some in advance, and node takes them for busy ones. */
   const unused = new Set<Socket>();
+  const underWay = new Set<ServerResponse>();
+  let stopping = false;
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     unused.delete(request.socket);
     // HTTP/1.0 has no Host, and simple health checks speak it.
     if (request.httpVersion === '1.0') request.headers.host ??= 'localhost';
     response.once('finish', () => {
       if (!request.complete) linger(request, response);
+      else if (stopping) request.socket.destroySoon();
+    });
+    if (stopping) {
+      sendProblem(response, 'server_busy');
+      return;
+    }
+    underWay.add(response);
+    response.once('close', () => underWay.delete(response));
+    // Node looks whether anything of what it has handed on was taken meanwhile. With nothing to read, the app is at work.
+    response.setTimeout(unreadTimeout, () => {
+      if (request.socket.writableLength > 0) request.socket.destroy();
     });
     // Node takes the first; a proxy before it may have gone by the other (RFC 9112, section 3.2).
     if ((request.headersDistinct['host']?.length ?? 0) > 1) {
-      const { status, headers, body } = rawProblem('invalid_request');
-      response.writeHead(status, headers).end(body);
+      sendProblem(response, 'invalid_request');
       return;
     }
     void listener(request, response);
   };
   // A missing Host is the listener's to refuse: node's own answer to it has no body.
-  const server = createServer({ ...TIMEOUTS, requireHostHeader: false }, answer);
+  const server = createServer({ ...nodeTimeouts, requireHostHeader: false }, answer);
   // Without this, node would ask for the body before the app has looked at the headers.
   server.on('checkContinue', answer);
   server.on('checkExpectation', (_request, response: ServerResponse) => {
-    const { status, headers, body } = rawProblem('expectation_failed');
-    response.writeHead(status, headers).end(body);
+    sendProblem(response, 'expectation_failed');
   });
   server.on('connect', (_request, socket: Socket) => {
     endWithProblem(socket, 'method_not_allowed');
@@ -92,7 +108,16 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   return {
     url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`,
     async close() {
-      await stop(server, unused);
+      stopping = true;
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of unused) socket.destroy();
+      for (const response of underWay) if (!response.headersSent) response.setHeader('Connection', 'close');
+      const force = setTimeout(() => {
+        server.closeAllConnections();
+      }, stopGrace);
+      await closed;
+      clearTimeout(force);
       await app.close();
     },
   };
@@ -116,17 +141,6 @@ function linger(request: IncomingMessage, response: ServerResponse): void {
     .resume();
 }
 
-async function stop(server: Server, unused: Iterable<Socket>): Promise<void> {
-  const closed = once(server, 'close');
-  server.close();
-  for (const socket of unused) socket.destroy();
-  const force = setTimeout(() => {
-    server.closeAllConnections();
-  }, STOP_GRACE);
-  await closed;
-  clearTimeout(force);
-}
-
 function listenError(error: NodeJS.ErrnoException, { host, port }: ServerConfig): StartError {
   if (error.code === 'EADDRINUSE') {
     const message = `Port ${port} on ${host} is in use: stop what listens there, or choose another with --port.`;
@@ -148,6 +162,11 @@ function endWithProblem(socket: Socket, code: ProblemCode): void {
   const { status, headers, body } = rawProblem(code);
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   socket.end(`HTTP/1.1 ${status} ${problems[code].title}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function sendProblem(response: ServerResponse, code: ProblemCode): void {
+  const { status, headers, body } = rawProblem(code);
+  response.writeHead(status, headers).end(body);
 }
 
 /** An answer for what never reaches the app. */

@@ -38,6 +38,7 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
     maxQueue: maxWaiting,
   });
   const underWay = new Set<AbortController>();
+  let closed = false;
   // A worker died between jobs or could not start, for want of descriptors say. Jobs that wait for it would wait for ever.
   pool.on('error', () => {
     for (const job of underWay) job.abort();
@@ -50,6 +51,8 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
      * @throws WorkerFailure; and what the function throws
      */
     async run(name: string, task: object): Promise<unknown> {
+      // The pool would start a worker again.
+      if (closed) throw new WorkerFailure('worker_unavailable');
       if (pool.queueSize >= maxWaiting) throw new WorkerFailure('queue_full');
       const job = new AbortController();
       underWay.add(job);
@@ -77,6 +80,7 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
     },
 
     async close(): Promise<void> {
+      closed = true;
       await pool.destroy();
     },
   };

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { SessionsResponse, UsersResponse } from '@imgup/shared';
 import { join } from 'node:path';
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { rotateSecretFile } from '@imgup/server';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openLowdbAccountStore } from '../src/adapters/lowdb/account-store.ts';
@@ -9,6 +10,7 @@ import { createAccounts } from '../src/services/accounts.ts';
 import { createKeyRing } from '../src/services/key-ring.ts';
 import { createPasswords, type Passwords } from '../src/services/passwords.ts';
 import { createSessions } from '../src/services/sessions.ts';
+import { newSession, newUser } from './contracts/account-store.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, filesOf, imageOf, openApp, PASSWORD, refusal, temporaryFolder, type TestApp } from './test-app.ts';
 
@@ -176,6 +178,24 @@ describe('a removed user', () => {
     const again = await openApp({ data: app.data });
     expect(await refusal(await me(again, eve.access_token))).toBe('401 token_revoked');
     expect((await me(again, next.access_token)).status).toBe(200);
+  });
+
+  test('whose files resist is left noted, and does not keep the others from being removed', async () => {
+    const store = await openLowdbAccountStore(join(await temporaryFolder(), 'db.json'));
+    onTestFinished(() => store.close());
+    for (const name of ['ada', 'bob', 'cyd']) {
+      await store.createUser(newUser(name), newSession(name, `id-of-${name}`));
+      await store.deleteUser(`id-of-${name}`, true);
+    }
+    const removeAll = (id: string) => (id === 'id-of-bob' ? Promise.reject(new Error('EPERM')) : sleep(50));
+    const passwords = createPasswords({ cost: 4 });
+    onTestFinished(() => passwords.close());
+    const now = () => 0;
+    const sessions = createSessions({ store, keyRing: await createKeyRing([randomBytes(32)]), accessTtl: 600, now });
+    const images = { removeAll };
+    const accounts = createAccounts({ store, images, passwords, sessions, registration: 'open', now });
+    await expect(accounts.sweepRemovals({ forget: true })).rejects.toThrow('EPERM');
+    expect(await store.listRemovals()).toEqual(['id-of-bob']);
   });
 
   test('leaves their pictures where that is asked for, and whoever takes the name does not own them', async () => {

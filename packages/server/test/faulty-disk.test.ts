@@ -1,5 +1,6 @@
-import { open, readdir, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { cp, open, readdir, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoginResponse } from '@imgup/shared';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openFilesystemImageStore } from '../src/adapters/filesystem/image-store.ts';
@@ -8,7 +9,7 @@ import { makePicture } from './pictures.ts';
 import { bearer, filesOf, imageOf, openApp, PASSWORD, refusal, temporaryFolder, type TestApp } from './test-app.ts';
 
 /** Makes a call on every open file fail as the system would have it, until it is told to stop. */
-async function breakDisk(method: 'sync' | 'writev' | 'writeFile', code: string) {
+async function breakDisk(method: 'sync' | 'write' | 'writev' | 'writeFile', code: string) {
   const file = await open(join(await temporaryFolder(), 'any'), 'w');
   const prototype = Object.getPrototypeOf(file) as FileHandle;
   await file.close();
@@ -154,6 +155,70 @@ test('a data folder that is made lasts, and so do the folders made above it', as
   synced.clear();
   await openApp({ data: app.data });
   expect(synced).toContain((await stat(join(folder, 'above'))).ino);
+});
+
+test('a full disk keeps no server from starting, though there is something to sweep and nothing can be stored', async () => {
+  const { app, link } = await withPicture();
+  await app.close();
+  const path = join(app.data, 'db.json');
+  const db = JSON.parse(await readFile(path, 'utf8')) as object;
+  await writeFile(path, JSON.stringify({ ...db, revoked: { token: 1 }, removals: { '0123456789abcdef': 'remove' } }));
+  await rm(join(app.data, 'server.lock'));
+  const disks = [await breakDisk('write', 'ENOSPC'), await breakDisk('writeFile', 'ENOSPC')];
+  const failures: string[] = [];
+  const ignore = () => undefined;
+  const error = ({ err }: { err?: unknown }) => failures.push(String(err));
+  const again = await openApp({ data: app.data, logger: { debug: ignore, info: ignore, warn: ignore, error } });
+  expect(failures.filter((failure) => failure.includes('ENOSPC'))).toHaveLength(2);
+  expect((await again.request(link)).status).toBe(200);
+  for (const disk of disks) disk.mockRestore();
+  await again.register('bob');
+});
+
+test('what a failing disk has kept of a removed user is removed later, without a restart', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const { app, login } = await withPicture();
+  const bob = await app.register('bob');
+  const image = await imageOf(await app.upload(bob.access_token, await makePicture()));
+  const link = new URL(image.url).pathname;
+  const home = join(app.data, 'images', bob.user.id);
+  const kept = join(await temporaryFolder(), 'kept');
+  await cp(home, kept, { recursive: true });
+  await app.request('/api/users/bob', { method: 'DELETE', headers: bearer(login.access_token) });
+  // As if the disk had not let go of it.
+  await cp(kept, home, { recursive: true });
+  expect((await app.request(link)).status).toBe(200);
+  vi.advanceTimersByTime(10 * 60_000);
+  await vi.waitFor(async () => expect((await app.request(link)).status).toBe(404));
+});
+
+test('a data folder is not given up while an upload is being stored, though nobody waits for it any more', async () => {
+  const { app, login } = await withPicture();
+  const before = await filesOf(app.data);
+  const pictures = async () => (await filesOf(app.data)).filter((file) => file.endsWith('.png'));
+  let goOn = () => undefined as void;
+  const gate = new Promise<void>((resolve) => (goOn = resolve));
+  const disk = await breakDisk('sync', 'EIO');
+  disk.mockImplementation(async () => {
+    if ((await pictures()).length < 2) return;
+    disk.mockRestore();
+    await gate;
+  });
+  const upload = app.upload(login.access_token, await makePicture({ seed: 1 }));
+  await vi.waitFor(async () => expect(await pictures()).toHaveLength(2), 5000);
+  const closed = app.close();
+  expect(await refusal(await app.request('/healthz'))).toBe('503 server_busy');
+  // Long enough for the decoders to end.
+  await sleep(500);
+  await expect(openApp({ data: app.data })).rejects.toMatchObject({ code: 'data_in_use' });
+  goOn();
+  await closed;
+  expect((await upload).status).toBe(201);
+  const again = await openApp({ data: app.data });
+  expect(await filesOf(again.data)).toHaveLength(before.length + 3);
 });
 
 const RECORD: ImageRecord = {

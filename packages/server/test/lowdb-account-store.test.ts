@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { chmod, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readdir, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openLowdbAccountStore } from '../src/adapters/lowdb/account-store.ts';
 import { createGroupCommit } from '../src/adapters/lowdb/group-commit.ts';
 import { accountStoreContract, newKey, newSession, newUser } from './contracts/account-store.ts';
@@ -31,6 +31,16 @@ describe('db.json', () => {
       message: expect.stringContaining(path) as string,
     });
     expect(await readFile(path, 'utf8')).toBe(text);
+  });
+
+  test('of a newer format is refused with a sentence that names the last good copy, where there is one', async () => {
+    const path = await newPlace();
+    await writeFile(path, '{"format":2}');
+    const sentence = `${path} has format 2, and this imgup reads format 1: use a newer imgup.`;
+    await expect(openLowdbAccountStore(path)).rejects.toMatchObject({ message: sentence });
+    await writeFile(`${path}.previous`, '{}');
+    const message = `${sentence} The last good copy is ${path}.previous.`;
+    await expect(openLowdbAccountStore(path)).rejects.toMatchObject({ code: 'data_unreadable', message });
   });
 
   test('that was written before there were upload keys is opened, and takes them', async () => {
@@ -101,6 +111,17 @@ describe('db.json', () => {
     await rotation;
   });
 
+  test('holds a removal by the time that it is listed, since one that is taken back must not cost the pictures', async () => {
+    const path = await newPlace();
+    const store = await openLowdbAccountStore(path);
+    for (const name of ['ada', 'bob']) await store.createUser(newUser(name), newSession(name, `id-of-${name}`));
+    const removal = store.deleteUser('id-of-bob', true);
+    const listed = await store.listRemovals();
+    const { removals } = JSON.parse(readFileSync(path, 'utf8')) as { removals: object };
+    expect([listed, removals]).toEqual([['id-of-bob'], { 'id-of-bob': 'remove' }]);
+    await removal;
+  });
+
   test('is opened without what an interrupted write has left', async () => {
     const path = await newPlace();
     const store = await openLowdbAccountStore(path);
@@ -122,13 +143,27 @@ describe('db.json', () => {
     expect((await readdir(dirname(path))).toSorted()).toEqual(['db.json', 'db.json.previous']);
   });
 
+  test('is made durable when it is opened: an interrupted server may have renamed it and come no further', async () => {
+    const path = await newPlace();
+    const file = await open(dirname(path));
+    const prototype = Object.getPrototypeOf(file) as FileHandle;
+    await file.close();
+    const synced: number[] = [];
+    const disk = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+      synced.push((await this.stat()).ino);
+    });
+    onTestFinished(() => disk.mockRestore());
+    await openLowdbAccountStore(path);
+    expect(synced).toEqual([(await stat(dirname(path))).ino]);
+  });
+
   test('is readable by its owner alone, even after it was opened to others', async () => {
     const path = await newPlace();
     const store = await openLowdbAccountStore(path);
     await store.createUser(newUser('ada'), newSession('s1', 'id-of-ada'));
     await chmod(path, 0o644);
     await store.endSession('s1');
-    const { mode } = await import('node:fs/promises').then(({ stat }) => stat(path));
+    const { mode } = await stat(path);
     expect(mode & 0o777).toBe(0o600);
   });
 });
@@ -175,5 +210,21 @@ describe('group commit', () => {
     const results = await Promise.allSettled(changes);
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
     expect(undone).toEqual([3, 2, 1]);
+  });
+
+  test('takes what was refused off the disk before it is closed', async () => {
+    let state = 'first';
+    let stored = state;
+    const write = vi.fn<() => Promise<void>>(async () => {
+      stored = state;
+      await Promise.resolve();
+      if (write.mock.calls.length === 1) throw new Error('the fsync of the folder failed');
+    });
+    const { commit, close } = createGroupCommit(write);
+    state = 'second';
+    await expect(commit(() => (state = 'first'))).rejects.toThrow('fsync');
+    expect(stored).toBe('second');
+    await close();
+    expect(stored).toBe('first');
   });
 });

@@ -1,16 +1,19 @@
+import { closeSync, openSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createWorkerPool } from '../src/worker-pool.ts';
 import { temporaryFolder } from './test-app.ts';
+
+vi.mock('node:fs', { spy: true });
 
 const WORKER = `
 export const answer = () => 42;
 export const hang = () => { for (;;); };
 `;
 
-test('a worker that hangs is ended, another takes its place, and a job that waited is not blamed', async () => {
+async function openPool(longest?: number) {
   const file = join(await temporaryFolder(), 'worker.mjs');
   await writeFile(file, WORKER);
   const pool = createWorkerPool({
@@ -18,11 +21,52 @@ test('a worker that hangs is ended, another takes its place, and a job that wait
     runtime: 'child_process',
     workers: 1,
     maxWaiting: 4,
-    longest: 1500,
+    ...(longest !== undefined && { longest }),
   });
   onTestFinished(() => pool.close());
+  return pool;
+}
+
+test('a worker that hangs is ended, another takes its place, and a job that waited is not blamed', async () => {
+  const pool = await openPool(1500);
   const [hanging, waiting] = await Promise.allSettled([pool.run('hang', {}), pool.run('answer', {})]);
   expect(hanging).toMatchObject({ reason: { code: 'job_too_long' } });
   expect(waiting).toMatchObject({ reason: { code: 'worker_unavailable' } });
   expect(await pool.run('answer', {})).toBe(42);
 }, 20_000);
+
+test('jobs do not wait for a worker that cannot start, and the next have one that can', async () => {
+  const pool = await openPool();
+  const { execArgv } = process;
+  const restore = () => {
+    process.execArgv = execArgv;
+  };
+  onTestFinished(restore);
+  process.execArgv = ['--no-such-option'];
+  const jobs = [pool.run('answer', {}), pool.run('answer', {})];
+  const results = await Promise.allSettled(jobs);
+  for (const result of results) expect(result).toMatchObject({ reason: { code: 'worker_unavailable' } });
+  restore();
+  expect(await pool.run('answer', {})).toBe(42);
+}, 20_000);
+
+test('no process is started without the descriptors that it takes, and none is held', async () => {
+  const pool = await openPool();
+  const fault = Object.assign(new Error('too many open files'), { code: 'EMFILE', syscall: 'open' });
+  vi.mocked(openSync)
+    .mockClear()
+    .mockReturnValueOnce(1001)
+    .mockImplementationOnce(() => {
+      throw fault;
+    });
+  vi.mocked(closeSync).mockClear().mockReturnValueOnce();
+  await expect(pool.run('answer', {})).rejects.toMatchObject({ code: 'worker_unavailable', cause: fault });
+  expect(vi.mocked(closeSync).mock.calls).toEqual([[1001]]);
+  expect(await pool.run('answer', {})).toBe(42);
+}, 20_000);
+
+test('a pool that is closed starts no worker again', async () => {
+  const pool = await openPool();
+  await pool.close();
+  await expect(pool.run('answer', {})).rejects.toMatchObject({ code: 'worker_unavailable' });
+});

@@ -76,7 +76,7 @@ export interface AccountStore {
    */
   deleteUser(userId: string, removeImages: boolean): Promise<'deleted' | 'not_found' | 'last_admin'>;
 
-  /** Ids of removed users whose pictures have yet to be removed. */
+  /** Ids of removed users whose pictures have yet to be removed; only of those whose removal is stored. */
   listRemovals(): Promise<string[]>;
 
   /** Notes that a removed user's pictures are gone. */

@@ -89,7 +89,7 @@ export function createAccounts({ store, images, passwords, sessions, registratio
     },
 
     /**
-     * Removes a user, their sessions and their pictures, which survives an interruption: see `finishRemovals`.
+     * Removes a user, their sessions and their pictures, which survives an interruption: see `sweepRemovals`.
      *
      * @throws AppError `not_found`, `last_admin`
      */
@@ -102,16 +102,22 @@ export function createAccounts({ store, images, passwords, sessions, registratio
       if (result === 'last_admin') {
         throw new AppError('last_admin', 'The last administrator cannot be removed.');
       }
-      // An upload under way may yet leave something behind, so it stays noted until the next start.
+      // An upload under way may yet leave something behind, so it stays noted until the next start, and is tried again until then.
       if (!keepImages) await images.removeAll(user.id);
     },
 
-    /** Removes what an earlier server may have left of removed users. Call before the first request. */
-    async finishRemovals(): Promise<void> {
-      for (const userId of await store.listRemovals()) {
+    /**
+     * Removes what is left of removed users. One whose files resist does not keep the others.
+     *
+     * @param forget whether no upload is under way that may leave something behind, so that this is the last time
+     */
+    async sweepRemovals({ forget }: { forget: boolean }): Promise<void> {
+      const removals = (await store.listRemovals()).map(async (userId) => {
         await images.removeAll(userId);
-        await store.finishRemoval(userId);
-      }
+        if (forget) await store.finishRemoval(userId);
+      });
+      await Promise.allSettled(removals);
+      await Promise.all(removals);
     },
 
     list(): Promise<User[]> {

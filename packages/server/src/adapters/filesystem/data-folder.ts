@@ -29,8 +29,12 @@ export async function lockDataFolder(folder: string): Promise<{ release(): Promi
     const message = `The data folder ${folder} is in use by another imgup server${holder}: stop that one, or choose another folder with --data.`;
     throw new StartError('data_in_use', message);
   }
-  await file.truncate(0);
-  await file.write(`${process.pid}\n`);
+  try {
+    await file.truncate(0);
+    await file.write(`${process.pid}\n`);
+  } catch {
+    // It is for a message alone, and a full disk keeps no server from starting.
+  }
   return { release: () => file.close() };
 }
 

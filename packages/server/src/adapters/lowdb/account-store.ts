@@ -1,5 +1,4 @@
 import { Low } from 'lowdb';
-import { StartError } from '../../errors.ts';
 import type { AccountStore, Session, UploadKey, User } from '../../ports/account-store.ts';
 import { createDurableJsonFile } from './durable-json-file.ts';
 import { createGroupCommit } from './group-commit.ts';
@@ -17,8 +16,7 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
   const file = createDurableJsonFile(path, (json) => {
     const parsed = parseDatabase(json);
     if (parsed === null || 'database' in parsed) return parsed && parsed.database;
-    const message = `${path} has format ${parsed.newer}, and this imgup reads format ${FORMAT}: use a newer imgup.`;
-    throw new StartError('data_unreadable', message);
+    return `has format ${parsed.newer}, and this imgup reads format ${FORMAT}: use a newer imgup`;
   });
   await file.recover();
   const db = new Low<Database>(file, EMPTY);
@@ -113,9 +111,11 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       return 'deleted';
     },
 
-    listRemovals() {
-      const removals = Object.entries(data.removals);
-      return Promise.resolve(removals.filter(([, what]) => what === 'remove').map(([id]) => id));
+    async listRemovals() {
+      const noted = Object.keys(data.removals);
+      // A removal that is taken back must not cost the pictures.
+      await settled();
+      return noted.filter((id) => data.removals[id] === 'remove');
     },
 
     async finishRemoval(userId) {

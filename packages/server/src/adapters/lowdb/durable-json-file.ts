@@ -17,9 +17,12 @@ export interface DurableJsonFile<T> extends Adapter<T> {
  * and the folder fsynced. lowdb's own adapter renames without fsync, and a cut leaves an empty file.
  *
  * @param path the JSON file; mode 0600
- * @param parse null where that is not what was ever written
+ * @param parse null where that is not what was ever written; what is wrong where another imgup is to read it
  */
-export function createDurableJsonFile<T>(path: string, parse: (json: unknown) => T | null): DurableJsonFile<T> {
+export function createDurableJsonFile<T extends object>(
+  path: string,
+  parse: (json: unknown) => T | string | null,
+): DurableJsonFile<T> {
   const previous = previousPath(path);
   const damaged = async (state: string, cause?: unknown) => {
     const advice = (await exists(previous))
@@ -56,6 +59,10 @@ export function createDurableJsonFile<T>(path: string, parse: (json: unknown) =>
       }
       const data = parse(json);
       if (data === null) throw await damaged(DAMAGED);
+      if (typeof data === 'string') {
+        const copy = (await exists(previous)) ? ` The last good copy is ${previous}.` : '';
+        throw new StartError('data_unreadable', `${path} ${data}.${copy}`);
+      }
       return data;
     },
 

@@ -67,10 +67,11 @@ export function createGroupCommit(write: () => Promise<void>) {
       await (pending.at(-1) ?? batch.at(-1))?.decided;
     },
 
-    /** Stores nothing more once what is under way has been stored. */
+    /** Stores nothing more once what is under way has been stored, and what was refused is off the disk. */
     async close(): Promise<void> {
       closed = true;
       while (writing !== null) await writing;
+      if (dirty) await writeAll();
     },
   };
 }
