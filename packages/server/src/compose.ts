@@ -105,7 +105,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const decoder = createSharpDecoder({ maxPixels: config.maxPixels });
     const cache = await openCacheFolder(join(data, 'cache'), config.cacheSize);
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
-    const images = createImages({ store: imageStore, smallVersions, now });
+    const images = createImages({ store: imageStore, smallVersions, now, logger });
     const accounts = createAccounts({ store, images, passwords, sessions, registration, now });
     const receiveImage = createReceiveImage({
       store: imageStore,

@@ -98,6 +98,10 @@ export interface ImageStore {
   /** Removes all pictures of an owner; none is no error. */
   deleteOwner(owner: string): Promise<void>;
 
-  /** Removes the pictures that have expired, each after `before` has been called with it. */
-  sweepExpired(now: number, before: (record: ImageRecord) => Promise<void>): Promise<void>;
+  /**
+   * Removes the pictures that have expired, each after `before` has been called with it.
+   *
+   * @returns why some could not be removed, an error each; they are tried again the next time
+   */
+  sweepExpired(now: number, before: (record: ImageRecord) => Promise<void>): Promise<unknown[]>;
 }

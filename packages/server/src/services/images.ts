@@ -1,11 +1,13 @@
 import { AppError } from '../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore, type Usage } from '../ports/image-store.ts';
+import type { Logger } from '../logger.ts';
 import type { SmallVersions } from './small-versions.ts';
 
 interface ImagesOptions {
   store: ImageStore;
   smallVersions: SmallVersions;
   now: () => number;
+  logger: Logger;
 }
 
 /** In seconds. */
@@ -15,7 +17,7 @@ const FRESH_EXPIRING = 60;
 export type Images = ReturnType<typeof createImages>;
 
 /** Pictures that are stored: those of one user, and the one behind a public link. */
-export function createImages({ store, smallVersions, now }: ImagesOptions) {
+export function createImages({ store, smallVersions, now, logger }: ImagesOptions) {
   const isAlive = (record: ImageRecord) => !isExpired(record, now());
 
   return {
@@ -72,7 +74,8 @@ export function createImages({ store, smallVersions, now }: ImagesOptions) {
 
     /** Removes what has expired from the disk; readers have not found it since. */
     async sweepExpired(): Promise<void> {
-      await store.sweepExpired(now(), smallVersions.remove);
+      const [err, ...others] = await store.sweepExpired(now(), smallVersions.remove);
+      if (err !== undefined) logger.error({ err, pictures: 1 + others.length }, 'expired pictures cannot be removed');
     },
 
     /** Seconds that a copy may live on elsewhere: it can still be taken back, and must not outlive the picture. */

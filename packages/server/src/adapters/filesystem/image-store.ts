@@ -195,15 +195,28 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     },
 
     async sweepExpired(now, before) {
+      const failures: unknown[] = [];
       await calendar.sweep(now, async (owner, id) => {
-        const record = await head(owner, id);
-        if (record === null) return true;
-        // Put off since: a later hour has an entry of its own.
-        if (!isExpired(record, now)) return record.expiresAt === null;
-        await before(record);
-        await oneAtATime(`${owner}/${record.digestKey}`, () => remove(record));
-        return true;
+        try {
+          const found = await head(owner, id);
+          if (found === null) return true;
+          return await oneAtATime(`${owner}/${found.digestKey}`, async () => {
+            // Again, for an upload of the same bytes may have put it off while this waited.
+            const record = await head(owner, id);
+            if (record === null) return true;
+            // Put off: a later hour has an entry of its own.
+            if (!isExpired(record, now)) return record.expiresAt === null;
+            await before(record);
+            await remove(record);
+            return true;
+          });
+        } catch (error) {
+          // One damaged record keeps neither the others nor the server's start.
+          failures.push(error);
+          return false;
+        }
       });
+      return failures;
     },
   };
 }
