@@ -1,6 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { watchSyncs } from './failing-disk.ts';
 import { DUE, ignore, openStore, recordOf } from './filesystem-store.ts';
 
 describe('the sweep of expired pictures', () => {
@@ -35,3 +36,78 @@ describe('the sweep of expired pictures', () => {
     expect(await store.head('ada', '7a')).toMatchObject({ expiresAt: null });
   });
 });
+
+describe('a disk that refuses an fsync', () => {
+  test.each(['pointer', 'record', 'picture'])(
+    'after the %s is removed: a DELETE is finished when asked again',
+    async (step) => {
+      const { store, put, home } = await openStore();
+      await put(recordOf('7a', 'a'));
+      await put(recordOf('7b', 'b'));
+      const disk = await watchSyncs();
+      disk.failFrom(['pointer', 'record', 'picture'].indexOf(step) + 1);
+      await expect(store.delete('ada', '7a')).rejects.toThrow('EIO');
+      disk.mend();
+      expect(await store.head('ada', '7a')).toBeNull();
+      expect((await store.list('ada', null, 10)).records).toMatchObject([{ id: '7b' }]);
+      expect(await store.delete('ada', '7a')).toMatchObject({ id: '7a' });
+      expect(await store.delete('ada', '7a')).toBeNull();
+      expect(await filesIn(home)).toEqual(['7b.json', '7b.png', `by-digest/${'b'.repeat(64)}`]);
+      expect(await store.usage('ada')).toEqual({ pictures: 1, bytes: 7 });
+    },
+  );
+
+  test('after the picture is removed: the next sweep finishes a DELETE that nobody asks for again', async () => {
+    const { store, put, home } = await openStore();
+    await put(recordOf('7a', 'a'));
+    const disk = await watchSyncs();
+    disk.failFrom(2);
+    await expect(store.delete('ada', '7a')).rejects.toThrow('EIO');
+    disk.failFrom(1);
+    expect(await store.sweepExpired(0, ignore)).toHaveLength(1);
+    disk.mend();
+    expect(await store.sweepExpired(0, ignore)).toEqual([]);
+    expect(await filesIn(home)).toEqual([]);
+    expect(await store.usage('ada')).toEqual({ pictures: 0, bytes: 0 });
+  });
+
+  test('after all of an owner is removed: nothing of it is counted any more', async () => {
+    const { store, put } = await openStore();
+    await put(recordOf('7a', 'a'));
+    expect(await store.usage('ada')).toEqual({ pictures: 1, bytes: 7 });
+    const disk = await watchSyncs();
+    disk.failFrom(1);
+    await expect(store.deleteOwner('ada')).rejects.toThrow('EIO');
+    expect(await store.usage('ada')).toEqual({ pictures: 0, bytes: 0 });
+  });
+
+  // In the order of the fsyncs: the picture's folder, the record and its folder, the pointer and its folder.
+  test.each([1, 2, 3, 4, 5])(
+    'and then every removal: an upload refused at its fsync %i leaves no trace',
+    async (nth) => {
+      const { store, put, home } = await openStore();
+      await put(recordOf('7z', 'z'));
+      const disk = await watchSyncs();
+      disk.failFrom(nth);
+      disk.failRemovals();
+      await expect(put(recordOf('7a', 'a'))).rejects.toThrow('EIO');
+      const look = async () => [await store.head('ada', '7a'), (await store.list('ada', null, 10)).records.length];
+      expect(await look()).toEqual([null, 1]);
+      // As long as it cannot be undone, the same bytes are not stored beside it.
+      await expect(put(recordOf('7b', 'a'))).rejects.toThrow(/EIO|EROFS/);
+      disk.mend();
+      expect(await put(recordOf('7c', 'a'))).toMatchObject({ outcome: 'created' });
+      expect(await store.usage('ada')).toEqual({ pictures: 2, bytes: 14 });
+      expect(await store.sweepExpired(0, ignore)).toEqual([]);
+      const pointers = ['a', 'z'].map((content) => `by-digest/${content.repeat(64)}`);
+      expect(await filesIn(home)).toEqual(['7c.json', '7c.png', '7z.json', '7z.png', ...pointers]);
+    },
+  );
+});
+
+/** But for drafts, which the next start sweeps. */
+async function filesIn(home: string): Promise<string[]> {
+  const entries = await readdir(home, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.'));
+  return files.map(({ parentPath, name }) => relative(home, join(parentPath, name)).replaceAll('\\', '/')).toSorted();
+}

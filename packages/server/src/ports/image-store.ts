@@ -92,14 +92,19 @@ export interface ImageStore {
   /** A file with the picture's bytes, for as long as `work` runs. */
   withFile<T>(record: ImageRecord, work: (path: string) => Promise<T>): Promise<T>;
 
-  /** Removes a picture, in the reverse order of `put`; false where there is none. */
-  delete(owner: string, id: string): Promise<boolean>;
+  /**
+   * Removes a picture, in the reverse order of `put`. Where this has been refused by the disk, nobody finds the picture
+   * any more, but its removal can be asked for again.
+   *
+   * @returns its record; null where there is no such picture
+   */
+  delete(owner: string, id: string): Promise<ImageRecord | null>;
 
   /** Removes all pictures of an owner; none is no error. */
   deleteOwner(owner: string): Promise<void>;
 
   /**
-   * Removes the pictures that have expired, each after `before` has been called with it.
+   * Finishes removals that the disk has refused, and removes the pictures that have expired, each after `before` has been called with it.
    *
    * @returns why some could not be removed, an error each; they are tried again the next time
    */

@@ -59,11 +59,11 @@ export function createImages({ store, smallVersions, now, logger }: ImagesOption
     /** @throws AppError `not_found`, for another user's picture too */
     async remove(owner: string, id: string): Promise<void> {
       const record = await store.head(owner, id);
-      if (record === null) throw notFound();
       // Before, because an interrupted server would not find them any more; and after, for a reader who has just asked.
-      await smallVersions.remove(record);
-      if (!(await store.delete(owner, id))) throw notFound();
-      await smallVersions.remove(record);
+      if (record !== null) await smallVersions.remove(record);
+      const removed = await store.delete(owner, id);
+      if (removed === null) throw notFound();
+      await smallVersions.remove(removed);
     },
 
     /** Removes all that a user has. */

@@ -1,0 +1,54 @@
+import fs, { open, type FileHandle } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import { onTestFinished, vi } from 'vitest';
+import { temporaryFolder } from './test-app.ts';
+
+/**
+ * Counts fsyncs from now on; `failFrom` makes that one and all later ones fail, `failOnce` that one alone, and
+ * `failRemovals` all removals of files as well, until `mend`.
+ */
+export async function watchSyncs() {
+  const handle = await open(join(await temporaryFolder(), 'any'), 'w');
+  const prototype = Object.getPrototypeOf(handle) as FileHandle;
+  await handle.close();
+  const { rm } = fs;
+  const setRemoval = (removal: typeof rm) => {
+    fs.rm = removal;
+    syncBuiltinESMExports();
+  };
+  let count = 0;
+  let fails = (_count: number) => false;
+  const sync = prototype.sync;
+  const inodes: number[] = [];
+  const spy = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+    count += 1;
+    if (fails(count)) throw Object.assign(new Error('EIO: the disk is broken'), { code: 'EIO', syscall: 'fsync' });
+    await sync.call(this);
+    inodes.push((await this.stat()).ino);
+  });
+  const start = (when: typeof fails) => {
+    count = 0;
+    fails = when;
+  };
+  const mend = () => {
+    fails = () => false;
+    setRemoval(rm);
+  };
+  onTestFinished(() => {
+    mend();
+    spy.mockRestore();
+  });
+  return {
+    /** The inodes that were fsynced. */
+    inodes,
+    failOnce: (nth: number) => start((each) => each === nth),
+    failFrom: (nth: number) => start((each) => each >= nth),
+    failRemovals() {
+      setRemoval(() =>
+        Promise.reject(Object.assign(new Error('EROFS: read-only'), { code: 'EROFS', syscall: 'unlink' })),
+      );
+    },
+    mend,
+  };
+}
