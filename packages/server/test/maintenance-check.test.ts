@@ -194,8 +194,8 @@ const DAMAGE: [
   [
     'drafts',
     async ({ home }) => {
-      await writeFile(join(home, '.0f'), '{');
-      await writeFile(join(home, 'by-digest', '.1f'), '');
+      await writeFile(join(home, `.${crypto.randomUUID()}`), '{');
+      await writeFile(join(home, 'by-digest', `.${crypto.randomUUID()}`), '');
     },
     ['draft', 'draft'],
     4,

@@ -1,7 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import type { ImageRecord } from '../ports/image-store.ts';
-import { parseDataPath, placeIn } from './data-files.ts';
+import { DRAFT, parseDataPath, placeIn } from './data-files.ts';
 import type { Flaw, FlawKind } from './flaw.ts';
 import { hashFile } from './hash-file.ts';
 import { ifThere } from './if-there.ts';
@@ -36,7 +36,7 @@ export async function lookAtOwner(data: string, owner: string, mender: Mender): 
     for (const { path, entry } of [...(await list(home)), ...(await list(`${home}/by-digest`))]) {
       const file = entry.isFile() ? parseDataPath(path) : null;
       if (entry.name === 'by-digest' && entry.isDirectory()) continue;
-      if (entry.isFile() && entry.name.startsWith('.')) add('draft', path, () => mender.remove(path));
+      if (entry.isFile() && DRAFT.test(entry.name)) add('draft', path, () => mender.remove(path));
       else if (file?.kind === 'record') ids.push(file.id);
       else if (file?.kind === 'picture') pictures.set(file.id, [...(pictures.get(file.id) ?? []), path]);
       else if (file?.kind === 'pointer') {

@@ -6,6 +6,7 @@ import { writeDurably } from '../adapters/filesystem/write-durably.ts';
 import { parseBackupPath, type BackupFile } from './backup-file.ts';
 import { createBackupFolder, readBackupFolder } from './backup-folder.ts';
 import { readBackupTar } from './backup-tar.ts';
+import { DRAFT } from './data-files.ts';
 import { ifThere } from './if-there.ts';
 import { MaintenanceError } from './maintenance-error.ts';
 import { noteExpiries } from './note-expiries.ts';
@@ -16,9 +17,6 @@ const UNFINISHED = 'imgup admin restore has not finished here. If it is not runn
 
 /** Holds what is being restored. */
 const STAGING = 'restoring';
-
-/** The note above, half-written by a restore that was killed. */
-const DRAFT = /^\.[0-9a-f-]{36}$/;
 
 /** Found in a new data folder: the lock that is held here, and what a new file system has at its root. */
 const NOTHING = new Set(['server.lock', 'lost+found']);
@@ -60,6 +58,7 @@ async function requireEmpty(data: string): Promise<void> {
   // Whatever is there then came with an earlier restore, which began in an empty folder.
   if ((await ifThere(readFile(join(data, 'db.json'), 'utf8'))) === UNFINISHED) await empty(data);
   const names = (await readdir(data)).filter((name) => !NOTHING.has(name));
+  // The note itself, half-written by a restore that was killed.
   if (names.every((name) => DRAFT.test(name))) {
     for (const name of names) await rm(join(data, name));
     return;

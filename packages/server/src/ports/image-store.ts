@@ -45,7 +45,7 @@ export interface Usage {
 }
 
 export interface ImagePage {
-  /** Fewer than asked for, none even, where some are removed at the same time. */
+  /** Fewer than asked for, none even, where some are removed at the same time or their records are damaged. */
   records: ImageRecord[];
   /** What to give as `after` for the next page; null on the last one. */
   next: string | null;

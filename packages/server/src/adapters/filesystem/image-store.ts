@@ -1,5 +1,6 @@
 import { access, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { AppError } from '../../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
@@ -7,6 +8,7 @@ import { createOwnerIndex } from './owner-index.ts';
 import { parseRecord } from './parse-record.ts';
 import { readIfThere } from './read-if-there.ts';
 import { syncFolder } from './sync-folder.ts';
+import { syncIfThere } from './sync-if-there.ts';
 import { writeDurably } from './write-durably.ts';
 
 /** Ids as the server makes them. Anything else never reaches the file system. */
@@ -177,7 +179,8 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
       // One more than asked for tells whether there is a next page.
       const ids = await index.page(owner, after, limit + 1);
       const page = ids.slice(0, limit);
-      const records = await Promise.all(page.map((id) => head(owner, id)));
+      // `imgup admin check` tells of damaged ones; they do not hide the others.
+      const records = await Promise.all(page.map((id) => head(owner, id).catch(ifDamaged)));
       const next = ids.length > limit ? (page.at(-1) ?? null) : null;
       return { records: records.filter((record) => record !== null), next };
     },
@@ -253,15 +256,13 @@ async function removeDurably(path: string, sync = syncIfThere): Promise<void> {
   await sync(dirname(path));
 }
 
-async function ignore(): Promise<void> {
-  // A disk that has just failed has said why.
+function ifDamaged(error: unknown): null {
+  if (error instanceof AppError) return null;
+  throw error;
 }
 
-/** Where all of an owner's pictures are being removed, the folder was first to go. */
-async function syncIfThere(folder: string): Promise<void> {
-  await syncFolder(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
+async function ignore(): Promise<void> {
+  // A disk that has just failed has said why.
 }
 
 async function exists(path: string): Promise<boolean> {
