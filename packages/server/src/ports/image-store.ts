@@ -103,6 +103,9 @@ export interface ImageStore {
   /** Removes all pictures of an owner; none is no error. */
   deleteOwner(owner: string): Promise<void>;
 
+  /** Removes what an owner without pictures has left; the pictures of one who has some stay. */
+  tidyOwner(owner: string): Promise<void>;
+
   /**
    * Finishes removals that the disk has refused, and removes the pictures that have expired, each after `before` has been called with it.
    *

@@ -1,4 +1,4 @@
-import { access, mkdir, open, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
@@ -218,6 +218,11 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
       }
     },
 
+    async tidyOwner(owner) {
+      // Fails where something is left, which is as it should be.
+      for (const path of [join(folder, owner, 'by-digest'), join(folder, owner)]) await rmdir(path).catch(ignore);
+    },
+
     async sweepExpired(now, before) {
       const failures: unknown[] = [];
       for (const { owner, digestKey } of unremoved.values()) {
@@ -262,7 +267,7 @@ function ifDamaged(error: unknown): null {
 }
 
 async function ignore(): Promise<void> {
-  // A disk that has just failed has said why.
+  // It is done as far as it can be done.
 }
 
 async function exists(path: string): Promise<boolean> {
