@@ -52,3 +52,18 @@ export async function watchSyncs() {
     mend,
   };
 }
+
+/** Makes one file unreadable, as a bad block does, until the test ends. */
+export function failReading(path: string): void {
+  const { readFile } = fs;
+  const failing = (...[file, options]: Parameters<typeof readFile>) =>
+    file === path
+      ? Promise.reject(Object.assign(new Error('EIO: a bad block'), { code: 'EIO', syscall: 'read' }))
+      : readFile(file, options);
+  const set = (reading: unknown) => {
+    Object.assign(fs, { readFile: reading });
+    syncBuiltinESMExports();
+  };
+  set(failing);
+  onTestFinished(() => set(readFile));
+}
