@@ -1,6 +1,7 @@
 import fs, { open, type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished, vi } from 'vitest';
 import { temporaryFolder } from './test-app.ts';
 
@@ -19,11 +20,13 @@ export async function watchSyncs() {
   };
   let count = 0;
   let fails = (_count: number) => false;
+  let delay = 0;
   const sync = prototype.sync;
   const inodes: number[] = [];
   const spy = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
     count += 1;
     if (fails(count)) throw Object.assign(new Error('EIO: the disk is broken'), { code: 'EIO', syscall: 'fsync' });
+    if (count === 1) await sleep(delay);
     await sync.call(this);
     inodes.push((await this.stat()).ino);
   });
@@ -48,6 +51,11 @@ export async function watchSyncs() {
       setRemoval(() =>
         Promise.reject(Object.assign(new Error('EROFS: read-only'), { code: 'EROFS', syscall: 'unlink' })),
       );
+    },
+    /** Makes the next fsync take longer than other work does. */
+    delayNext() {
+      start(() => false);
+      delay = 100;
     },
     mend,
   };

@@ -37,6 +37,20 @@ describe('the sweep of expired pictures', () => {
   });
 });
 
+test('an upload that puts a picture off, and a DELETE that comes while it does, leave no half of it', async () => {
+  const { store, put, receive, home } = await openStore();
+  await put(recordOf('7a', 'a', DUE));
+  const file = await receive();
+  (await watchSyncs()).delayNext();
+  const [result, removed] = await Promise.all([
+    store.put(recordOf('7b', 'a'), file, 0, { quota: null }),
+    store.delete('ada', '7a'),
+  ]);
+  expect(result).toMatchObject({ outcome: 'known', record: { id: '7a' } });
+  expect(removed).toMatchObject({ id: '7a' });
+  expect(await filesIn(home)).toEqual([]);
+});
+
 describe('a disk that refuses an fsync', () => {
   test.each(['pointer', 'record', 'picture'])(
     'after the %s is removed: a DELETE is finished when asked again',
