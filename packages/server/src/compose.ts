@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Hono } from 'hono';
 import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
@@ -18,6 +18,7 @@ import { buildApp } from './app.ts';
 import { readConfig, type ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { silentLogger, type Logger } from './logger.ts';
+import { STAGING } from './maintenance/restore-data.ts';
 import { problemResponse } from './problem-response.ts';
 import { createAccounts } from './services/accounts.ts';
 import { createAttemptLimits } from './services/attempt-limits.ts';
@@ -85,6 +86,8 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const keyRing = await createKeyRing(config.secrets ?? (await openSecretFile(config.secretFile, now())));
     await requireAccounts(data);
     const store = await openLowdbAccountStore(join(data, 'db.json'));
+    // A restore may have been killed when all but this was done: otherwise the accounts do not open.
+    await rm(join(data, STAGING), { recursive: true, force: true });
     const imageStore = await openFilesystemImageStore(data);
     const incoming = await openIncoming(join(data, 'incoming'));
     const left = await sweepImages(join(data, 'images'));
@@ -109,7 +112,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const checker = config.verify === 'full' ? decoder : createHeaderDecoder({ decoder, maxPixels: config.maxPixels });
     const cache = await openCacheFolder(join(data, 'cache'), config.cacheSize);
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
-    const images = createImages({ store: imageStore, smallVersions, now });
+    const images = createImages({ store: imageStore, smallVersions, now, logger });
     const accounts = createAccounts({ store, images, passwords, sessions, registration, now });
     const receiveImage = createReceiveImage({
       store: imageStore,

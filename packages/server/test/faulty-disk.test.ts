@@ -47,10 +47,14 @@ test('a removal that the disk breaks off has removed the small versions first: n
   expect(await readdir(cache)).toHaveLength(1);
   const disk = await breakDisk('sync', 'EIO');
   const id = /(\w+)\.png$/.exec(link)?.[1];
-  const removal = app.request(`/api/images/${id}`, { method: 'DELETE', headers: bearer(login.access_token) });
-  expect(await refusal(await removal)).toBe('503 storage_unavailable');
+  const remove = () => app.request(`/api/images/${id}`, { method: 'DELETE', headers: bearer(login.access_token) });
+  expect(await refusal(await remove())).toBe('503 storage_unavailable');
   expect(await readdir(cache)).toEqual([]);
   disk.mockRestore();
+  // And is finished when it is asked for again.
+  expect((await remove()).status).toBe(204);
+  expect(await refusal(await remove())).toBe('404 not_found');
+  expect(await filesOf(app.data)).toEqual([]);
 });
 
 describe.each([

@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ImageResponse } from '@imgup/shared';
 import { backupData, checkData, restoreData } from '@imgup/server';
 import { describe, expect, test } from 'vitest';
+import { watchSyncs } from './failing-disk.ts';
 import { filledFolder, follow, listing, MANY_UPLOADS } from './maintenance.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, imageOf, openApp, PASSWORD, temporaryFolder } from './test-app.ts';
@@ -29,6 +30,17 @@ describe.each(targets)('a backup into %s', (_what, name) => {
     const written = await listing(join(target, '..'));
     expect(written.filter((path) => !/ (600|700)$/.test(path))).toEqual([]);
     if (name.endsWith('.tar')) expect(written).toEqual(['backup.tar 600']);
+  });
+
+  test('is fsynced, every file and folder of it', async () => {
+    const { data } = await filledFolder();
+    const target = join(await temporaryFolder(), name);
+    const disk = await watchSyncs();
+    await backupData(data, target);
+    const inside = name.endsWith('.tar') ? [] : await readdir(target, { recursive: true });
+    for (const path of [target, ...inside.map((each) => join(target, each))]) {
+      expect(disk.inodes, path).toContain((await stat(path)).ino);
+    }
   });
 
   test(

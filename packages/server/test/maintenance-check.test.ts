@@ -12,9 +12,10 @@ import {
   writeFile,
   type FileHandle,
 } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { checkData, type CheckResult } from '@imgup/server';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { failReading } from './failing-disk.ts';
 import { filledFolder, follow, listing, MANY_UPLOADS } from './maintenance.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, imageOf, openApp, temporaryFolder } from './test-app.ts';
@@ -46,6 +47,16 @@ const DAMAGE: [
   whole: number,
   lost: number,
 ][] = [
+  [
+    'what a restore has left that was killed when all else was done',
+    async ({ data }) => {
+      await mkdir(join(data, 'restoring'));
+      await writeFile(join(data, 'restoring', 'backup.json'), '{}');
+    },
+    ['stray'],
+    4,
+    1,
+  ],
   [
     'a picture whose record is gone gets another',
     ({ home, first }) => rm(join(home, `${first.id}.json`)),
@@ -194,8 +205,8 @@ const DAMAGE: [
   [
     'drafts',
     async ({ home }) => {
-      await writeFile(join(home, '.0f'), '{');
-      await writeFile(join(home, 'by-digest', '.1f'), '');
+      await writeFile(join(home, `.${crypto.randomUUID()}`), '{');
+      await writeFile(join(home, 'by-digest', `.${crypto.randomUUID()}`), '');
     },
     ['draft', 'draft'],
     4,
@@ -245,12 +256,40 @@ describe('is found, mended, and not found again:', () => {
     expect(kinds(repaired).toSorted()).toEqual(found.map((kind) => `${kind} mended`));
     expect(repaired.pictures).toBe(whole);
     expect(await lostFiles(repaired)).toBe(lost);
+    expect(repaired.lostAndFound === null).toBe(lost === 0);
     expect(await checkData(data, AT_ONCE)).toMatchObject({ pictures: whole, findings: [] });
     expect(await checkData(data, { repair: true })).toMatchObject({ findings: [] });
 
     const app = await openApp({ data });
     expect((await follow(app, folder.his.url)).status).toBe(200);
   });
+});
+
+test.each([
+  ['a record', ({ home, first }: Folder) => join(home, `${first.id}.json`), 'record_damaged', 3],
+  ['a pointer', ({ home, first }: Folder) => join(home, 'by-digest', first.sha256), 'pointer_dangling', 4],
+  ['db.json', ({ data }: Folder) => join(data, 'db.json'), 'accounts_damaged', 4],
+  ['the secret', ({ data }: Folder) => join(data, 'secret'), 'secret_damaged', 4],
+] as const)('%s that the disk cannot read is named, and the rest is looked at', async (_what, pathIn, kind, whole) => {
+  const folder = await filledFolder();
+  const path = pathIn(folder);
+  failReading(path);
+  const found = await checkData(folder.data, AT_ONCE);
+  expect(found.pictures).toBe(whole);
+  expect(found.findings).toContainEqual({
+    kind,
+    path: relative(folder.data, path).replaceAll('\\', '/'),
+    mended: false,
+  });
+});
+
+test('a file where the folder of pointers belongs is named, and the rest is looked at', async () => {
+  const { data, home, ada } = await filledFolder();
+  await rm(join(home, 'by-digest'), { recursive: true });
+  await writeFile(join(home, 'by-digest'), '');
+  const found = await checkData(data, AT_ONCE);
+  expect(found.pictures).toBe(4);
+  expect(found.findings).toContainEqual({ kind: 'stray', path: `images/${ada.user.id}/by-digest`, mended: false });
 });
 
 test('a record made anew serves the same picture under the same link, and knows its time', async () => {

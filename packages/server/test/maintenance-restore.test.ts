@@ -112,6 +112,14 @@ describe.each(['folder', 'tar'] as const)('from a %s', (kind) => {
     expect(await readdir(made.target)).toEqual(['server.lock']);
     await restoreData(made[kind], made.target);
   });
+
+  test('one that fails leaves none of the folders that it has made', async () => {
+    const made = await backups();
+    const signal = AbortSignal.abort(new Error('enough'));
+    const before = await readdir(made.place);
+    await expect(restoreData(made[kind], join(made.place, 'above', 'data'), { signal })).rejects.toThrow('enough');
+    expect(await readdir(made.place)).toEqual(before);
+  });
 });
 
 test(
@@ -155,6 +163,16 @@ test(
   },
 );
 
+test('killed at its very end it leaves a folder on which a server starts, and tidies up', async () => {
+  const { folder, target } = await backups();
+  await restoreData(folder, target);
+  const before = await listing(target);
+  await cp(folder, join(target, 'restoring'), { recursive: true });
+  await (await openApp({ data: target })).close();
+  expect((await listing(target)).filter((line) => line.includes('restoring'))).toEqual([]);
+  expect(await listing(target)).toEqual(expect.arrayContaining(before));
+});
+
 /** What a process that was killed now would leave. */
 function stateOf(folder: string): string {
   if (!existsSync(folder)) return '';
@@ -194,8 +212,6 @@ describe('a tar is refused, and nothing is written,', () => {
         entry.type === undefined ? 'backup' : `${entry.name}, which is no part`,
       ) as string,
     });
-    expect(await readdir(target)).toEqual(['server.lock']);
-    await rm(target, { recursive: true });
     expect(await listing(place)).toEqual(before);
     await expect(stat('/tmp/imgup-was-here')).rejects.toMatchObject({ code: 'ENOENT' });
   });
@@ -207,7 +223,7 @@ describe('a tar is refused, and nothing is written,', () => {
       await writeFile(tar, bytes.subarray(0, end));
       await expect(restoreData(tar, target)).rejects.toMatchObject({ code: 'backup_invalid' });
     }
-    expect(await readdir(target)).toEqual(['server.lock']);
+    expect(existsSync(target)).toBe(false);
     let changed = 0;
     for (let at = 0; at < bytes.length - 1024; at += 499) {
       const other = Buffer.from(bytes);
@@ -320,6 +336,6 @@ describe('a folder is refused', () => {
     const made = await backups();
     await change(made);
     await expect(restoreData(made.folder, made.target)).rejects.toMatchObject({ code: 'backup_invalid' });
-    expect(await readdir(made.target)).toEqual(['server.lock']);
+    expect(existsSync(made.target)).toBe(false);
   });
 });

@@ -1,10 +1,10 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ImageResponse } from '@imgup/shared';
 import { checkData } from '@imgup/server';
 import { describe, expect, test } from 'vitest';
 import { makePicture } from './pictures.ts';
-import { filesOf, imageOf, openApp, refusal, type TestApp } from './test-app.ts';
+import { bearer, filesOf, imageOf, openApp, refusal, type TestApp } from './test-app.ts';
 
 /** Where a picture lies in the data folder: the file, its record, its digest pointer. */
 function placesOf(app: TestApp, image: ImageResponse) {
@@ -35,8 +35,8 @@ describe('at the start, what an interrupted server has left', () => {
     const home = dirname(places.picture);
     await writeFile(join(app.data, 'incoming', 'half'), 'half');
     await writeFile(join(home, '7zzzzzzzzzzzzzzzzzzzzzzzzz.png'), 'picture without a record');
-    await writeFile(join(home, '.draft'), 'draft');
-    await writeFile(join(home, 'by-digest', '.draft'), 'draft');
+    await writeFile(join(home, `.${crypto.randomUUID()}`), 'draft');
+    await writeFile(join(home, 'by-digest', `.${crypto.randomUUID()}`), 'draft');
     const lines: object[] = [];
     await restart(app, lines);
     expect(await filesOf(app.data)).toEqual(before);
@@ -89,6 +89,53 @@ describe('at the start, what an interrupted server has left', () => {
     expect([retry.status, (await imageOf(retry)).url]).toEqual([200, image.url]);
   });
 
+  test('is no file of anybody else: what a person has put there stays, and stops no start', async () => {
+    const { app, image, places } = await withPicture();
+    const home = dirname(places.picture);
+    const [images, digests] = [dirname(home), dirname(places.pointer)];
+    await mkdir(join(app.data, 'expiring', '2026-01-01T00', 'folder'), { recursive: true });
+    for (const folder of [join(images, 'My.Photos'), join(home, '.Trash'), join(digests, '.Trash')])
+      await mkdir(folder);
+    for (const path of [
+      join(images, 'My.Photos', 'a.png'),
+      join(images, 'My.Photos', `.${crypto.randomUUID()}`),
+      ...[home, digests].flatMap((folder) => [join(folder, 'notes.txt'), join(folder, '.DS_Store')]),
+      join(app.data, 'expiring', '.DS_Store'),
+      join(app.data, 'expiring', '2026-01-01T00', '.DS_Store'),
+    ]) {
+      await writeFile(path, 'precious');
+    }
+    await mkdir(join(app.data, 'cache', '.Trash'));
+    if (process.platform !== 'win32') await symlink('/nowhere', join(app.data, 'cache', 'link'));
+    const before = await readdir(app.data, { recursive: true });
+    const lines: object[] = [];
+    const again = await restart(app, lines);
+    expect(lines).toEqual([]);
+    expect((await readdir(app.data, { recursive: true })).toSorted()).toEqual(before.toSorted());
+    expect((await again.request(new URL(image.url).pathname)).status).toBe(200);
+  });
+
+  test.skipIf(process.platform === 'win32')('is no picture whose record is a symbolic link', async () => {
+    const { app, image, places } = await withPicture();
+    await rename(places.record, join(app.data, 'elsewhere'));
+    await symlink(join(app.data, 'elsewhere'), places.record);
+    await rm(places.pointer);
+    const again = await restart(app);
+    expect((await again.request(new URL(image.url).pathname)).status).toBe(200);
+    expect(await readFile(places.pointer, 'utf8')).toBe(image.id);
+  });
+
+  test('is kept where the pointers cannot be read, and stops no start', async () => {
+    const { app, places } = await withPicture();
+    await rm(places.record);
+    await rm(dirname(places.pointer), { recursive: true });
+    await writeFile(dirname(places.pointer), 'no folder');
+    const lines: object[] = [];
+    await restart(app, lines);
+    expect(lines).toEqual([{ pictures: 1 }]);
+    expect((await readFile(places.picture)).length).toBeGreaterThan(0);
+  });
+
   test('is removed where a pointer leads nowhere', async () => {
     const { app, places } = await withPicture();
     const before = await filesOf(app.data);
@@ -136,6 +183,8 @@ describe('a picture that is damaged on the disk', () => {
     const again = await restart(app);
     expect(await refusal(await again.request(new URL(image.url).pathname))).toBe('503 storage_unavailable');
     expect((await again.request(new URL(other.url).pathname)).status).toBe(200);
+    const list = await again.request('/api/images', { headers: bearer(token) });
+    expect(await list.json()).toMatchObject({ images: [{ id: other.id }], total: { pictures: 2 } });
   });
 
   test('whose bytes are lost is no broken answer, and can be uploaded again', async () => {

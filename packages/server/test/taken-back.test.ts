@@ -6,7 +6,7 @@ import type { ImageResponse } from '@imgup/shared';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { makePicture } from './pictures.ts';
-import { bearer, imageOf, openApp, type TestApp } from './test-app.ts';
+import { bearer, filesOf, imageOf, openApp, refusal, type TestApp } from './test-app.ts';
 
 const UNLIMITED = { uploads: 10_000, windowMs: 60_000 };
 
@@ -87,6 +87,30 @@ describe('a picture that is taken back', () => {
     expect((await app.request('/api/users/eve', { method: 'DELETE', headers: bearer(token) })).status).toBe(204);
     expect(await cached(app, image)).toEqual([]);
   });
+});
+
+test.each([
+  ['nothing', '', 0],
+  ['only the pictures that are kept', '?keep_images=true', 1],
+])('an upload whose user is removed meanwhile leaves %s', async (_what, query, kept) => {
+  const { app, token } = await loggedIn();
+  const eve = await app.register('eve');
+  if (kept > 0) await app.upload(eve.access_token, await makePicture({ seed: 1 }));
+  const picture = await makePicture({ seed: 2 });
+  const remove = () => app.request(`/api/users/eve${query}`, { method: 'DELETE', headers: bearer(token) });
+  const body = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      controller.enqueue(picture.subarray(0, -5));
+      await sleep(100);
+      expect((await remove()).status).toBe(204);
+      controller.enqueue(picture.subarray(-5));
+      controller.close();
+    },
+  });
+  expect(await refusal(await app.upload(eve.access_token, body))).toBe('401 token_revoked');
+  const homes = await readdir(join(app.data, 'images'));
+  expect(homes).toEqual(kept > 0 ? [eve.user.id] : []);
+  expect((await filesOf(app.data)).filter((file) => file.endsWith('.png'))).toHaveLength(kept);
 });
 
 test('a picture that expires while a small version of it is being made leaves none of them', async () => {

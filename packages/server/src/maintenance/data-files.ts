@@ -16,6 +16,9 @@ const DIGEST_KEY = /^[0-9a-f]{64}(\.kept)?$/;
 /** Ids of users and pictures, as the server makes them. */
 export const ID = /^[0-9a-z]{1,40}$/;
 
+/** A file that is being written, beside the one whose place it takes. */
+export const DRAFT = /^\.[0-9a-f-]{36}$/;
+
 /** @param path with "/" on every system; null for whatever a server would not have put there */
 export function parseDataPath(path: string): DataFile | null {
   if (path === 'db.json') return { kind: 'accounts' };

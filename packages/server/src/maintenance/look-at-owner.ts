@@ -1,12 +1,13 @@
 import type { Dirent } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import type { ImageRecord } from '../ports/image-store.ts';
-import { parseDataPath, placeIn } from './data-files.ts';
+import { DRAFT, parseDataPath, placeIn } from './data-files.ts';
 import type { Flaw, FlawKind } from './flaw.ts';
 import { hashFile } from './hash-file.ts';
 import { ifThere } from './if-there.ts';
 import type { Mender } from './mender.ts';
 import { parseRecord } from './parse-record.ts';
+import { readText } from './read-text.ts';
 
 export interface OwnerLook {
   /** Whole ones. */
@@ -36,11 +37,11 @@ export async function lookAtOwner(data: string, owner: string, mender: Mender): 
     for (const { path, entry } of [...(await list(home)), ...(await list(`${home}/by-digest`))]) {
       const file = entry.isFile() ? parseDataPath(path) : null;
       if (entry.name === 'by-digest' && entry.isDirectory()) continue;
-      if (entry.isFile() && entry.name.startsWith('.')) add('draft', path, () => mender.remove(path));
+      if (entry.isFile() && DRAFT.test(entry.name)) add('draft', path, () => mender.remove(path));
       else if (file?.kind === 'record') ids.push(file.id);
       else if (file?.kind === 'picture') pictures.set(file.id, [...(pictures.get(file.id) ?? []), path]);
       else if (file?.kind === 'pointer') {
-        const id = await ifThere(readFile(placeIn(data, path), 'utf8'));
+        const id = await readText(placeIn(data, path));
         if (id !== null) pointers.set(file.digestKey, id);
       } else add('stray', path, () => mender.take([path]));
     }
@@ -52,7 +53,7 @@ export async function lookAtOwner(data: string, owner: string, mender: Mender): 
     const broken = new Set<string>();
     for (const id of ids) {
       const path = `${home}/${id}.json`;
-      const text = await ifThere(readFile(placeIn(data, path), 'utf8'));
+      const text = await readText(placeIn(data, path));
       // Deleted since it was listed.
       if (text === null) continue;
       const files = pictures.get(id) ?? [];
@@ -119,8 +120,13 @@ export async function lookAtOwner(data: string, owner: string, mender: Mender): 
   }
 
   async function list(folder: string): Promise<{ path: string; entry: Dirent }[]> {
-    const entries = (await ifThere(readdir(placeIn(data, folder), { withFileTypes: true }))) ?? [];
-    return entries.map((entry) => ({ path: `${folder}/${entry.name}`, entry }));
+    const reading = readdir(placeIn(data, folder), { withFileTypes: true });
+    // What stands there instead of a folder is listed with what lies beside it.
+    const entries = await ifThere(reading).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTDIR') throw error;
+      return null;
+    });
+    return (entries ?? []).map((entry) => ({ path: `${folder}/${entry.name}`, entry }));
   }
 
   /** Null where there is none. What the disk cannot read has no digest. */

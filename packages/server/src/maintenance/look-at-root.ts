@@ -1,10 +1,12 @@
-import { chmod, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ID, isSecretText, placeIn } from './data-files.ts';
 import type { Flaw } from './flaw.ts';
 import { ifThere } from './if-there.ts';
 import type { Mender } from './mender.ts';
 import { parseAccounts, type Accounts } from './parse-accounts.ts';
+import { readText } from './read-text.ts';
+import { STAGING } from './restore-data.ts';
 
 /** No request lasts longer, in milliseconds, so what was written to last before that is being received no more. */
 const LONGEST_UPLOAD = 10 * 60 * 1000;
@@ -24,7 +26,7 @@ interface LookOptions {
 /** Reads what is not pictures: db.json, the secret, and what was being received. Changes nothing. */
 export async function lookAtRoot(data: string, mender: Mender, { alone, now }: LookOptions): Promise<RootLook> {
   const { accounts, flaws } = await lookAtAccounts(data, mender);
-  const secret = await ifThere(readFile(join(data, 'secret'), 'utf8'));
+  const secret = await readText(join(data, 'secret'));
   if (secret !== null && !isSecretText(secret)) flaws.push({ kind: 'secret_damaged', path: 'secret', mend: null });
   for (const path of ['secret', 'db.json', 'db.json.previous']) {
     const file = await ifThere(stat(join(data, path)));
@@ -38,18 +40,22 @@ export async function lookAtRoot(data: string, mender: Mender, { alone, now }: L
     if (file === null || (!alone && file.mtimeMs > now() - LONGEST_UPLOAD)) continue;
     flaws.push({ kind: 'half_received', path, mend: () => mender.remove(path) });
   }
+  // A restore was killed when all else was done.
+  if ((await ifThere(stat(join(data, STAGING)))) !== null) {
+    flaws.push({ kind: 'stray', path: STAGING, mend: () => mender.take([STAGING]) });
+  }
   return { accounts, flaws };
 }
 
 async function lookAtAccounts(data: string, mender: Mender): Promise<RootLook> {
   const path = 'db.json';
-  const text = await ifThere(readFile(join(data, path), 'utf8'));
+  const text = await readText(join(data, path));
   const accounts = text === null ? null : parseAccounts(text);
   if (accounts !== null) return { accounts, flaws: [] };
   const owners = (await ifThere(readdir(join(data, 'images')))) ?? [];
   // A server writes db.json at the first registration.
   if (text === null && owners.length === 0) return { accounts: null, flaws: [] };
-  const previous = await ifThere(readFile(join(data, 'db.json.previous'), 'utf8'));
+  const previous = await readText(join(data, 'db.json.previous'));
   const last = previous === null ? null : parseAccounts(previous);
   const mend = async () => {
     await mender.take([path]);

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rename } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder } from '../adapters/filesystem/sync-folder.ts';
 import { placeIn } from './data-files.ts';
@@ -25,11 +25,12 @@ export function openLostAndFound(data: string, now: () => number): LostAndFound 
 
   return {
     async take(path) {
-      folder ??= makeFolder();
       const from = placeIn(data, path);
+      if ((await ifThere(lstat(from))) === null) return;
+      folder ??= makeFolder();
       const to = placeIn(await folder, path);
       await mkdir(dirname(to), { recursive: true, mode: 0o700 });
-      if ((await ifThere(rename(from, to).then(() => true))) === null) return;
+      await rename(from, to);
       for (let made = dirname(to); made !== data; made = dirname(made)) await syncFolder(made);
       await syncFolder(data);
       await syncFolder(dirname(from));

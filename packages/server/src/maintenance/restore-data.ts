@@ -1,11 +1,12 @@
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { lockDataFolder } from '../adapters/filesystem/data-folder.ts';
 import { syncFolder } from '../adapters/filesystem/sync-folder.ts';
 import { writeDurably } from '../adapters/filesystem/write-durably.ts';
 import { parseBackupPath, type BackupFile } from './backup-file.ts';
 import { createBackupFolder, readBackupFolder } from './backup-folder.ts';
 import { readBackupTar } from './backup-tar.ts';
+import { DRAFT } from './data-files.ts';
 import { ifThere } from './if-there.ts';
 import { MaintenanceError } from './maintenance-error.ts';
 import { noteExpiries } from './note-expiries.ts';
@@ -15,17 +16,16 @@ import { verifyBackup, type BackupSummary } from './verify-backup.ts';
 const UNFINISHED = 'imgup admin restore has not finished here. If it is not running any more, start it again.\n';
 
 /** Holds what is being restored. */
-const STAGING = 'restoring';
+export const STAGING = 'restoring';
 
-/** The note above, half-written by a restore that was killed. */
-const DRAFT = /^\.[0-9a-f-]{36}$/;
+const LOCK = 'server.lock';
 
 /** Found in a new data folder: the lock that is held here, and what a new file system has at its root. */
-const NOTHING = new Set(['server.lock', 'lost+found']);
+const NOTHING = new Set([LOCK, 'lost+found']);
 
 /**
  * Fills a data folder from a backup, which is verified before any of it counts. A restore that fails leaves the folder
- * empty; on one that was killed no server starts, and the next restore takes its place.
+ * empty, or removes it where it did not exist; on one that was killed no server starts, and the next restore takes its place.
  *
  * Everything happens inside the folder: its parent may belong to somebody else, and it may be a volume of its own.
  *
@@ -41,25 +41,42 @@ export async function restoreData(
 ): Promise<BackupSummary> {
   const found = await ifThere(stat(source));
   if (found === null) throw new MaintenanceError('backup_missing', `${source} does not exist.`);
+  const missing = await missingFolders(resolve(data));
   const lock = await lockDataFolder(data);
+  let isFilled = false;
   try {
     await requireEmpty(data);
     await writeDurably(join(data, 'db.json'), UNFINISHED);
     try {
-      return await fill(data, source, found.isDirectory() ? readBackupFolder(source) : readBackupTar(source), signal);
+      const files = found.isDirectory() ? readBackupFolder(source) : readBackupTar(source);
+      const summary = await fill(data, source, files, signal);
+      isFilled = true;
+      return summary;
     } catch (error) {
       await empty(data);
       throw error;
     }
   } finally {
+    const made = isFilled ? [] : missing;
+    // While it is held, so that nobody loses theirs.
+    if (made.length > 0) await rm(join(data, LOCK), { force: true });
     await lock.release();
+    // One that somebody else has put something into stays.
+    for (const folder of made) await rmdir(folder).catch(() => undefined);
   }
+}
+
+/** Those of a folder and the ones above it that do not exist, from the inside out. */
+async function missingFolders(path: string): Promise<string[]> {
+  if ((await ifThere(stat(path))) !== null) return [];
+  return [path, ...(await missingFolders(dirname(path)))];
 }
 
 async function requireEmpty(data: string): Promise<void> {
   // Whatever is there then came with an earlier restore, which began in an empty folder.
   if ((await ifThere(readFile(join(data, 'db.json'), 'utf8'))) === UNFINISHED) await empty(data);
   const names = (await readdir(data)).filter((name) => !NOTHING.has(name));
+  // The note itself, half-written by a restore that was killed.
   if (names.every((name) => DRAFT.test(name))) {
     for (const name of names) await rm(join(data, name));
     return;

@@ -45,7 +45,7 @@ export interface Usage {
 }
 
 export interface ImagePage {
-  /** Fewer than asked for, none even, where some are removed at the same time. */
+  /** Fewer than asked for, none even, where some are removed at the same time or their records are damaged. */
   records: ImageRecord[];
   /** What to give as `after` for the next page; null on the last one. */
   next: string | null;
@@ -92,12 +92,24 @@ export interface ImageStore {
   /** A file with the picture's bytes, for as long as `work` runs. */
   withFile<T>(record: ImageRecord, work: (path: string) => Promise<T>): Promise<T>;
 
-  /** Removes a picture, in the reverse order of `put`; false where there is none. */
-  delete(owner: string, id: string): Promise<boolean>;
+  /**
+   * Removes a picture, in the reverse order of `put`. Where this has been refused by the disk, nobody finds the picture
+   * any more, but its removal can be asked for again.
+   *
+   * @returns its record; null where there is no such picture
+   */
+  delete(owner: string, id: string): Promise<ImageRecord | null>;
 
   /** Removes all pictures of an owner; none is no error. */
   deleteOwner(owner: string): Promise<void>;
 
-  /** Removes the pictures that have expired, each after `before` has been called with it. */
-  sweepExpired(now: number, before: (record: ImageRecord) => Promise<void>): Promise<void>;
+  /** Removes what an owner without pictures has left; the pictures of one who has some stay. */
+  tidyOwner(owner: string): Promise<void>;
+
+  /**
+   * Finishes removals that the disk has refused, and removes the pictures that have expired, each after `before` has been called with it.
+   *
+   * @returns why some could not be removed, an error each; they are tried again the next time
+   */
+  sweepExpired(now: number, before: (record: ImageRecord) => Promise<void>): Promise<unknown[]>;
 }

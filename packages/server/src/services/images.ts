@@ -1,11 +1,13 @@
 import { AppError } from '../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore, type Usage } from '../ports/image-store.ts';
+import type { Logger } from '../logger.ts';
 import type { SmallVersions } from './small-versions.ts';
 
 interface ImagesOptions {
   store: ImageStore;
   smallVersions: SmallVersions;
   now: () => number;
+  logger: Logger;
 }
 
 /** In seconds. */
@@ -15,7 +17,7 @@ const FRESH_EXPIRING = 60;
 export type Images = ReturnType<typeof createImages>;
 
 /** Pictures that are stored: those of one user, and the one behind a public link. */
-export function createImages({ store, smallVersions, now }: ImagesOptions) {
+export function createImages({ store, smallVersions, now, logger }: ImagesOptions) {
   const isAlive = (record: ImageRecord) => !isExpired(record, now());
 
   return {
@@ -57,11 +59,11 @@ export function createImages({ store, smallVersions, now }: ImagesOptions) {
     /** @throws AppError `not_found`, for another user's picture too */
     async remove(owner: string, id: string): Promise<void> {
       const record = await store.head(owner, id);
-      if (record === null) throw notFound();
       // Before, because an interrupted server would not find them any more; and after, for a reader who has just asked.
-      await smallVersions.remove(record);
-      if (!(await store.delete(owner, id))) throw notFound();
-      await smallVersions.remove(record);
+      if (record !== null) await smallVersions.remove(record);
+      const removed = await store.delete(owner, id);
+      if (removed === null) throw notFound();
+      await smallVersions.remove(removed);
     },
 
     /** Removes all that a user has. */
@@ -72,7 +74,8 @@ export function createImages({ store, smallVersions, now }: ImagesOptions) {
 
     /** Removes what has expired from the disk; readers have not found it since. */
     async sweepExpired(): Promise<void> {
-      await store.sweepExpired(now(), smallVersions.remove);
+      const [err, ...others] = await store.sweepExpired(now(), smallVersions.remove);
+      if (err !== undefined) logger.error({ err, pictures: 1 + others.length }, 'expired pictures cannot be removed');
     },
 
     /** Seconds that a copy may live on elsewhere: it can still be taken back, and must not outlive the picture. */

@@ -58,17 +58,20 @@ export function createReceiveImage(options: ReceiveImageOptions) {
     const { width, height } = await decoder.check(file, small);
     try {
       const put = () => store.put({ ...record, width, height }, file, now(), { quota });
-      const removed = (cause?: unknown) => new AppError('token_revoked', 'This user has been removed.', { cause });
+      const removed = async (cause?: unknown) => {
+        await store.tidyOwner(record.owner);
+        return new AppError('token_revoked', 'This user has been removed.', { cause });
+      };
       const result = await put().catch(async (error: unknown) => {
         // The user's folder may have been removed from under it.
-        throw (await isUser(record.owner)) ? error : removed(error);
+        throw (await isUser(record.owner)) ? error : await removed(error);
       });
       if (result.outcome === 'quota_exceeded') throw quotaExceeded(quota);
       if (result.outcome === 'created') {
         // A user who was removed while this arrived keeps nothing, and their other pictures may be gone already.
         if (!(await isUser(record.owner))) {
           await store.delete(record.owner, result.record.id);
-          throw removed();
+          throw await removed();
         }
         if (small !== null) await smallVersions.keep(result.record, small);
       }

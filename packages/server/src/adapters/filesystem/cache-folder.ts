@@ -22,7 +22,8 @@ export async function openCacheFolder(folder: string, maxBytes: number): Promise
     },
   });
 
-  const names = await readdir(folder);
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   const stats = await Promise.all(names.map((name) => stat(join(folder, name))));
   const found = stats.map(({ size, mtimeMs }, at) => ({ name: names[at] ?? '', size, mtimeMs }));
   for (const { name, size } of found.toSorted((a, b) => a.mtimeMs - b.mtimeMs)) {

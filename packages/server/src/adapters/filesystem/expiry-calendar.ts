@@ -2,6 +2,9 @@ import { mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFolder } from './sync-folder.ts';
 
+const HOUR = /^\d{4}-\d\d-\d\dT\d\d$/;
+const ENTRY = /^([0-9a-z]{1,40})\.([0-9a-z]{1,40})$/;
+
 /**
  * Which pictures expire when, so that a sweep looks only at those whose hour has come: a folder an hour
  * (`2026-01-01T12`), in it an empty file a picture (`<owner>.<id>`). An entry without its picture is harmless.
@@ -20,10 +23,12 @@ export function createExpiryCalendar(folder: string) {
 
     /** Calls `visit` for every entry whose hour has begun; true from it takes the entry out. */
     async sweep(now: number, visit: (owner: string, id: string) => Promise<boolean>): Promise<void> {
-      const hours = await readdir(folder).catch(() => []);
+      const hours = (await readdir(folder).catch(() => [])).filter((name) => HOUR.test(name));
       for (const hour of hours.filter((name) => name <= hourOf(new Date(now).toISOString()))) {
         for (const entry of await readdir(join(folder, hour))) {
-          const [owner = '', id = ''] = entry.split('.');
+          const [, owner, id] = ENTRY.exec(entry) ?? [];
+          // Not put there by a server.
+          if (owner === undefined || id === undefined) continue;
           if (await visit(owner, id)) await rm(join(folder, hour, entry), { force: true });
         }
         // Fails where entries are left, which is as it should be.

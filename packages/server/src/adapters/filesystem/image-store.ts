@@ -1,5 +1,6 @@
-import { access, mkdir, open, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { AppError } from '../../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
@@ -7,6 +8,7 @@ import { createOwnerIndex } from './owner-index.ts';
 import { parseRecord } from './parse-record.ts';
 import { readIfThere } from './read-if-there.ts';
 import { syncFolder } from './sync-folder.ts';
+import { syncIfThere } from './sync-if-there.ts';
 import { writeDurably } from './write-durably.ts';
 
 /** Ids as the server makes them. Anything else never reaches the file system. */
@@ -35,6 +37,8 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   const oneAtATime = createKeyedQueue();
   /** Folders of owners that are there, but whose fsync has failed. */
   const unsafe = new Set<string>();
+  /** Pictures that the disk did not let be removed for good, by the path of their record: nobody finds them any more. */
+  const unremoved = new Map<string, ImageRecord>();
   /** Bytes that are being stored, by owner. */
   const reserved = new Map<string, number>();
 
@@ -43,7 +47,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   const pointerPath = (owner: string, digestKey: string) => join(folder, owner, 'by-digest', digestKey);
 
   async function head(owner: string, id: string): Promise<ImageRecord | null> {
-    if (!SAFE_ID.test(owner) || !SAFE_ID.test(id)) return null;
+    if (!SAFE_ID.test(owner) || !SAFE_ID.test(id) || unremoved.has(recordPath(owner, id))) return null;
     const text = await readIfThere(recordPath(owner, id));
     return text === null ? null : parseRecord(text, recordPath(owner, id));
   }
@@ -83,11 +87,8 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
       await writeDurably(written, JSON.stringify(record));
       await writeDurably(pointer, record.id);
     } catch (error) {
-      // In reverse, so that a crash leaves nothing that claims more than there is.
-      const isOwn = async () => (await readIfThere(pointer).catch(() => null)) === record.id;
-      if (!isKnown && (await isOwn())) await removeDurably(pointer);
-      await removeDurably(written);
-      if (!isKnown) await removeDurably(picturePath(record));
+      if (isKnown) await removeDurably(written).catch(ignore);
+      else await takeBack(record);
       throw error;
     }
     await index.add(record.owner, record.id, record.bytes);
@@ -102,25 +103,39 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     return extended;
   }
 
-  async function remove(record: ImageRecord): Promise<void> {
+  /** In the reverse order of `store`, so that a crash leaves nothing that claims more than there is. */
+  async function unlink(record: ImageRecord, sync = syncIfThere): Promise<void> {
     const { owner, id } = record;
-    const home = join(folder, owner);
     const pointer = pointerPath(owner, record.digestKey);
+    // The pointer may be a newer picture's, if this one had expired by then.
+    if ((await readIfThere(pointer)) === id) await rm(pointer, { force: true });
+    // Even where it is gone, for the fsync may be what failed the time before.
+    await sync(dirname(pointer));
+    await removeDurably(recordPath(owner, id), sync);
+    await removeDurably(picturePath(record), sync);
+  }
+
+  /** What fails is remembered, to be removed before the owner's next upload of these bytes, or by the next sweep. */
+  async function remove(record: ImageRecord): Promise<void> {
+    const key = recordPath(record.owner, record.id);
     try {
-      // The pointer may be a newer picture's, if this one had expired by then.
-      if ((await readIfThere(pointer)) === id) {
-        await rm(pointer, { force: true });
-        await syncFolder(join(home, 'by-digest'));
-      }
-      await rm(recordPath(owner, id), { force: true });
-      await syncFolder(home);
-      await rm(picturePath(record), { force: true });
-      await syncFolder(home);
+      await unlink(record);
     } catch (error) {
-      // All of the owner's pictures are being removed, and the folder was first to go.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      unremoved.set(key, record);
+      throw error;
     }
-    await index.remove(owner, id);
+    unremoved.delete(key);
+    await index.remove(record.owner, record.id);
+  }
+
+  /** Removes what was not acknowledged, as durably as a disk that has just failed will do. */
+  async function takeBack(record: ImageRecord): Promise<void> {
+    await remove(record).catch(() => unlink(record, ignore).catch(ignore));
+  }
+
+  async function finishRemovals(owner: string, digestKey: string): Promise<void> {
+    const left = [...unremoved.values()].filter((record) => record.owner === owner && record.digestKey === digestKey);
+    for (const record of left) await remove(record);
   }
 
   /** Lets two uploads at the same time not pass one quota together. */
@@ -145,6 +160,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
 
     put(received, file, now, { quota }) {
       return oneAtATime(`${received.owner}/${received.digestKey}`, async () => {
+        await finishRemovals(received.owner, received.digestKey);
         const known = await findByDigest(received.owner, received.digestKey);
         // A record whose picture is lost must not keep the picture out.
         if (known !== null && !isExpired(known, now) && (await exists(picturePath(known)))) {
@@ -163,7 +179,8 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
       // One more than asked for tells whether there is a next page.
       const ids = await index.page(owner, after, limit + 1);
       const page = ids.slice(0, limit);
-      const records = await Promise.all(page.map((id) => head(owner, id)));
+      // `imgup admin check` tells of damaged ones; they do not hide the others.
+      const records = await Promise.all(page.map((id) => head(owner, id).catch(ifDamaged)));
       const next = ids.length > limit ? (page.at(-1) ?? null) : null;
       return { records: records.filter((record) => record !== null), next };
     },
@@ -179,39 +196,78 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     withFile: (record, work) => work(picturePath(record)),
 
     async delete(owner, id) {
-      const record = await head(owner, id);
-      if (record === null) return false;
-      await oneAtATime(`${owner}/${record.digestKey}`, () => remove(record));
-      return true;
+      const find = async () => unremoved.get(recordPath(owner, id)) ?? (await head(owner, id));
+      const found = await find();
+      if (found === null) return null;
+      return oneAtATime(`${owner}/${found.digestKey}`, async () => {
+        const record = await find();
+        if (record !== null) await remove(record);
+        return record;
+      });
     },
 
     async deleteOwner(owner) {
       if (!SAFE_ID.test(owner)) return;
-      // Again where an upload that was under way has put something there meanwhile.
-      await rm(join(folder, owner), { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
-      // Even where nothing was there: an interrupted server may have removed it and come no further.
-      await syncFolder(folder);
-      index.forget(owner);
+      try {
+        // Again where an upload that was under way has put something there meanwhile.
+        await rm(join(folder, owner), { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
+        // Even where nothing was there: an interrupted server may have removed it and come no further.
+        await syncFolder(folder);
+      } finally {
+        index.forget(owner);
+      }
+    },
+
+    async tidyOwner(owner) {
+      // Fails where something is left, which is as it should be.
+      for (const path of [join(folder, owner, 'by-digest'), join(folder, owner)]) await rmdir(path).catch(ignore);
     },
 
     async sweepExpired(now, before) {
+      const failures: unknown[] = [];
+      for (const { owner, digestKey } of unremoved.values()) {
+        const finished = oneAtATime(`${owner}/${digestKey}`, () => finishRemovals(owner, digestKey));
+        await finished.catch((error: unknown) => failures.push(error));
+      }
       await calendar.sweep(now, async (owner, id) => {
-        const record = await head(owner, id);
-        if (record === null) return true;
-        // Put off since: a later hour has an entry of its own.
-        if (!isExpired(record, now)) return record.expiresAt === null;
-        await before(record);
-        await oneAtATime(`${owner}/${record.digestKey}`, () => remove(record));
-        return true;
+        // Not to be forgotten with a restart.
+        if (unremoved.has(recordPath(owner, id))) return false;
+        try {
+          const found = await head(owner, id);
+          if (found === null) return true;
+          return await oneAtATime(`${owner}/${found.digestKey}`, async () => {
+            // Again, for an upload of the same bytes may have put it off while this waited.
+            const record = await head(owner, id);
+            if (record === null) return true;
+            // Put off: a later hour has an entry of its own.
+            if (!isExpired(record, now)) return record.expiresAt === null;
+            await before(record);
+            await remove(record);
+            return true;
+          });
+        } catch (error) {
+          // One damaged record keeps neither the others nor the server's start.
+          failures.push(error);
+          return false;
+        }
       });
+      return failures;
     },
   };
 }
 
-/** As durably as a disk that has just failed will do. */
-async function removeDurably(path: string): Promise<void> {
+async function removeDurably(path: string, sync = syncIfThere): Promise<void> {
   await rm(path, { force: true });
-  await syncFolder(dirname(path)).catch(() => undefined);
+  await sync(dirname(path));
+}
+
+function ifDamaged(error: unknown): null {
+  if (error instanceof AppError) return null;
+  throw error;
+}
+
+async function ignore(): Promise<void> {
+  // It is done as far as it can be done.
 }
 
 async function exists(path: string): Promise<boolean> {

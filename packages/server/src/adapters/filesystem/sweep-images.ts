@@ -1,7 +1,10 @@
+import type { Dirent } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DRAFT, ID, parseDataPath } from '../../maintenance/data-files.ts';
 import type { ImageRecord } from '../../ports/image-store.ts';
 import { syncFolder } from './sync-folder.ts';
+import { syncIfThere } from './sync-if-there.ts';
 import { writeDurably } from './write-durably.ts';
 
 export interface SweptImages {
@@ -24,6 +27,8 @@ const READ_AT_ONCE = 64;
  * A picture without a record that a digest pointer names is kept with it. The pointer is written after the record
  * and removed before it, so no interrupted server leaves this: the upload was committed, and its record was lost by damage.
  *
+ * Whatever else lies there is not the server's, and is left alone.
+ *
  * Reads names only, unless a picture has no record or the numbers of records and pointers of an owner differ.
  *
  * @param folder the images; no server may be writing there
@@ -31,25 +36,28 @@ const READ_AT_ONCE = 64;
 export async function sweepImages(folder: string): Promise<SweptImages> {
   const all = { swept: 0, kept: 0 };
   for (const owner of await readdir(folder, { withFileTypes: true })) {
-    if (!owner.isDirectory()) continue;
-    const { swept, kept } = await sweepOwner(join(folder, owner.name));
+    if (!owner.isDirectory() || !ID.test(owner.name)) continue;
+    const { swept, kept } = await sweepOwner(folder, owner.name);
     all.swept += swept;
     all.kept += kept;
   }
   return all;
 }
 
-async function sweepOwner(home: string): Promise<SweptImages> {
+async function sweepOwner(folder: string, owner: string): Promise<SweptImages> {
+  const home = join(folder, owner);
   const digests = join(home, 'by-digest');
-  const files = (await readdir(home, { withFileTypes: true })).filter((entry) => entry.isFile());
-  const names = files.map((entry) => entry.name);
-  const inDigests = await readdir(digests).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-  const records = new Set(names.filter((name) => name.endsWith('.json')).map(idOf));
-  const unrecorded = names.filter((name) => !name.startsWith('.') && !records.has(idOf(name)));
-  const digestKeys = inDigests.filter((name) => !name.startsWith('.'));
+  const entries = await readdir(home, { withFileTypes: true });
+  const inDigests = await readdir(digests, { withFileTypes: true }).catch(ifMissing);
+  const kindOf = (path: string) => parseDataPath(`images/${owner}/${path}`)?.kind;
+  // A record may be a symbolic link that a person has made; what is removed is a file.
+  const isRecord = (entry: Dirent) => !entry.isDirectory() && kindOf(entry.name) === 'record';
+  const records = new Set(namesOf(entries.filter(isRecord)).map(idOf));
+  const pictures = entries.filter((entry) => entry.isFile() && kindOf(entry.name) === 'picture');
+  const unrecorded = namesOf(pictures).filter((name) => !records.has(idOf(name)));
+  // For a person to look at (imgup admin check): what stands there instead of the pointers' folder says nothing of them.
+  if (inDigests === null) return { swept: 0, kept: unrecorded.length };
+  const digestKeys = namesOf(inDigests).filter((name) => kindOf(`by-digest/${name}`) === 'pointer');
   const isWhole = unrecorded.length === 0 && digestKeys.length === records.size;
   const pointers: Pointers = isWhole ? new Map() : await readPointers(digests, digestKeys);
   const pointed = new Set(pointers.values());
@@ -58,14 +66,14 @@ async function sweepOwner(home: string): Promise<SweptImages> {
   const kept = unrecorded.filter(isPointed);
 
   const leftovers = [
-    ...names.filter((name) => name.startsWith('.')).map((name) => join(home, name)),
+    ...draftsAmong(entries).map((name) => join(home, name)),
     ...unrecorded.filter((name) => !isPointed(name)).map((name) => join(home, name)),
-    ...inDigests.filter((name) => name.startsWith('.')).map((name) => join(digests, name)),
+    ...draftsAmong(inDigests).map((name) => join(digests, name)),
   ];
   for (const path of leftovers) await rm(path, { force: true });
   const mended = isWhole ? 0 : await mendPointers(home, { records, kept: new Set(kept.map(idOf)), pointers });
   if (leftovers.length + mended > 0) {
-    await syncFolder(digests);
+    await syncIfThere(digests);
     await syncFolder(home);
   }
   return { swept: leftovers.length + mended, kept: kept.length };
@@ -115,6 +123,19 @@ async function readDigestKey(path: string): Promise<string | null> {
   } catch {
     return null;
   }
+}
+
+/** No entries where there is no folder; null where it cannot be read. */
+function ifMissing(error: NodeJS.ErrnoException): [] | null {
+  return error.code === 'ENOENT' ? [] : null;
+}
+
+function namesOf(entries: Dirent[]): string[] {
+  return entries.map(({ name }) => name);
+}
+
+function draftsAmong(entries: Dirent[]): string[] {
+  return namesOf(entries.filter((entry) => entry.isFile() && DRAFT.test(entry.name)));
 }
 
 function idOf(name: string): string {

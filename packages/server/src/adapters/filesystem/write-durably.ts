@@ -17,7 +17,8 @@ export async function writeDurably(path: string, text: string): Promise<void> {
     }
     await rename(draft, path);
   } catch (error) {
-    await rm(draft, { force: true });
+    // A disk that keeps it has failed already; the next start sweeps it.
+    await rm(draft, { force: true }).catch(() => undefined);
     throw error;
   }
   await syncFolder(folder);

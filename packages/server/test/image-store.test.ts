@@ -1,0 +1,127 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { watchSyncs } from './failing-disk.ts';
+import { DUE, ignore, openStore, recordOf } from './filesystem-store.ts';
+
+describe('the sweep of expired pictures', () => {
+  test('goes on past a damaged record, says so, and tries it again the next time', async () => {
+    const { data, store, put, home } = await openStore();
+    for (const [id, content] of [
+      ['7a', 'a'],
+      ['7b', 'b'],
+    ] as const) {
+      await put(recordOf(id, content, DUE));
+    }
+    await writeFile(join(home, '7a.json'), '\0\0');
+    for (let time = 1; time <= 2; time += 1) {
+      const failures = await store.sweepExpired(DUE, ignore);
+      expect(failures).toMatchObject([{ cause: { message: expect.stringContaining('7a.json is damaged') as string } }]);
+    }
+    expect((await readdir(home)).toSorted()).toEqual(['7a.json', '7a.png', 'by-digest']);
+    expect(await readdir(join(data, 'expiring', '2026-01-01T12'))).toEqual(['ada.7a']);
+  });
+
+  test('does not remove a picture that an upload under way puts off', async () => {
+    const { store, put, receive } = await openStore();
+    await put(recordOf('7a', 'a', DUE));
+    const file = await receive();
+    // The upload comes first, and is not yet done when the sweep looks at the picture.
+    const [result, failures] = await Promise.all([
+      store.put(recordOf('7b', 'a'), file, DUE - 1, { quota: null }),
+      store.sweepExpired(DUE, ignore),
+    ]);
+    expect(result).toMatchObject({ outcome: 'known', record: { id: '7a', expiresAt: null } });
+    expect(failures).toEqual([]);
+    expect(await store.head('ada', '7a')).toMatchObject({ expiresAt: null });
+  });
+});
+
+test('an upload that puts a picture off, and a DELETE that comes while it does, leave no half of it', async () => {
+  const { store, put, receive, home } = await openStore();
+  await put(recordOf('7a', 'a', DUE));
+  const file = await receive();
+  (await watchSyncs()).delayNext();
+  const [result, removed] = await Promise.all([
+    store.put(recordOf('7b', 'a'), file, 0, { quota: null }),
+    store.delete('ada', '7a'),
+  ]);
+  expect(result).toMatchObject({ outcome: 'known', record: { id: '7a' } });
+  expect(removed).toMatchObject({ id: '7a' });
+  expect(await filesIn(home)).toEqual([]);
+});
+
+describe('a disk that refuses an fsync', () => {
+  test.each(['pointer', 'record', 'picture'])(
+    'after the %s is removed: a DELETE is finished when asked again',
+    async (step) => {
+      const { store, put, home } = await openStore();
+      await put(recordOf('7a', 'a'));
+      await put(recordOf('7b', 'b'));
+      const disk = await watchSyncs();
+      disk.failFrom(['pointer', 'record', 'picture'].indexOf(step) + 1);
+      await expect(store.delete('ada', '7a')).rejects.toThrow('EIO');
+      disk.mend();
+      expect(await store.head('ada', '7a')).toBeNull();
+      expect((await store.list('ada', null, 10)).records).toMatchObject([{ id: '7b' }]);
+      expect(await store.delete('ada', '7a')).toMatchObject({ id: '7a' });
+      expect(await store.delete('ada', '7a')).toBeNull();
+      expect(await filesIn(home)).toEqual(['7b.json', '7b.png', `by-digest/${'b'.repeat(64)}`]);
+      expect(await store.usage('ada')).toEqual({ pictures: 1, bytes: 7 });
+    },
+  );
+
+  test('after the picture is removed: the next sweep finishes a DELETE that nobody asks for again', async () => {
+    const { store, put, home } = await openStore();
+    await put(recordOf('7a', 'a'));
+    const disk = await watchSyncs();
+    disk.failFrom(2);
+    await expect(store.delete('ada', '7a')).rejects.toThrow('EIO');
+    disk.failFrom(1);
+    expect(await store.sweepExpired(0, ignore)).toHaveLength(1);
+    disk.mend();
+    expect(await store.sweepExpired(0, ignore)).toEqual([]);
+    expect(await filesIn(home)).toEqual([]);
+    expect(await store.usage('ada')).toEqual({ pictures: 0, bytes: 0 });
+  });
+
+  test('after all of an owner is removed: nothing of it is counted any more', async () => {
+    const { store, put } = await openStore();
+    await put(recordOf('7a', 'a'));
+    expect(await store.usage('ada')).toEqual({ pictures: 1, bytes: 7 });
+    const disk = await watchSyncs();
+    disk.failFrom(1);
+    await expect(store.deleteOwner('ada')).rejects.toThrow('EIO');
+    expect(await store.usage('ada')).toEqual({ pictures: 0, bytes: 0 });
+  });
+
+  // In the order of the fsyncs: the picture's folder, the record and its folder, the pointer and its folder.
+  test.each([1, 2, 3, 4, 5])(
+    'and then every removal: an upload refused at its fsync %i leaves no trace',
+    async (nth) => {
+      const { store, put, home } = await openStore();
+      await put(recordOf('7z', 'z'));
+      const disk = await watchSyncs();
+      disk.failFrom(nth);
+      disk.failRemovals();
+      await expect(put(recordOf('7a', 'a'))).rejects.toThrow('EIO');
+      const look = async () => [await store.head('ada', '7a'), (await store.list('ada', null, 10)).records.length];
+      expect(await look()).toEqual([null, 1]);
+      // As long as it cannot be undone, the same bytes are not stored beside it.
+      await expect(put(recordOf('7b', 'a'))).rejects.toThrow(/EIO|EROFS/);
+      disk.mend();
+      expect(await put(recordOf('7c', 'a'))).toMatchObject({ outcome: 'created' });
+      expect(await store.usage('ada')).toEqual({ pictures: 2, bytes: 14 });
+      expect(await store.sweepExpired(0, ignore)).toEqual([]);
+      const pointers = ['a', 'z'].map((content) => `by-digest/${content.repeat(64)}`);
+      expect(await filesIn(home)).toEqual(['7c.json', '7c.png', '7z.json', '7z.png', ...pointers]);
+    },
+  );
+});
+
+/** But for drafts, which the next start sweeps. */
+async function filesIn(home: string): Promise<string[]> {
+  const entries = await readdir(home, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.'));
+  return files.map(({ parentPath, name }) => relative(home, join(parentPath, name)).replaceAll('\\', '/')).toSorted();
+}
