@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:f
 import { dirname, join } from 'node:path';
 import type { ImageResponse } from '@imgup/shared';
 import { checkData } from '@imgup/server';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { makePicture } from './pictures.ts';
 import { bearer, filesOf, imageOf, openApp, refusal, type TestApp } from './test-app.ts';
 
@@ -257,16 +257,12 @@ test('more uploads at once than the server takes are told to come back, without 
   const app = await openApp({ uploadLimit: { uploads: 1000, windowMs: 60_000 } });
   const { access_token } = await app.register('ada');
   const open: ReadableStreamDefaultController[] = [];
+  const hang = { pull: (controller: ReadableStreamDefaultController) => void open.push(controller) };
+  // It is asked for bytes when its body is read, and not before.
   const hanging = Array.from({ length: 64 }, () =>
-    app.upload(
-      access_token,
-      new ReadableStream({
-        start(controller) {
-          open.push(controller);
-        },
-      }),
-    ),
+    app.upload(access_token, new ReadableStream(hang, { highWaterMark: 0 })),
   );
+  await vi.waitFor(() => expect(open).toHaveLength(64));
   const refused = await app.upload(access_token, await makePicture());
   expect(refused.headers.get('retry-after')).toBe('5');
   expect(await refusal(refused)).toBe('503 server_busy');
