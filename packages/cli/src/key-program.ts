@@ -1,6 +1,7 @@
 import { Argument, type Command } from 'commander';
 import type { IntegrateOptions, Tool } from './commands/integrate.ts';
 import type { Context } from './context.ts';
+import { addList } from './add-list.ts';
 import { examples } from './help.ts';
 import type { OptionsOf } from './program.ts';
 
@@ -20,11 +21,12 @@ export function addKeyCommands(program: Command, context: Context, optionsOf: Op
         ['imgup keys revoke "my blog"', 'end it, at once'],
         ['IMGUP_TOKEN=imgup_… imgup upload photo.png', 'use one, in a script on another machine'],
       ),
-    )
-    .action(async (_options, command: Command) => {
-      const { keys } = await import('./commands/keys.ts');
-      await keys(optionsOf(command), context);
-    });
+    );
+
+  addList(keys, async (command) => {
+    const list = await import('./commands/keys.ts');
+    await list.keys(optionsOf(command), context);
+  });
 
   keys
     .command('create')

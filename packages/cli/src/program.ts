@@ -1,5 +1,6 @@
 import { DEFAULT_SERVER } from '@imgup/shared';
 import { Command, Option } from 'commander';
+import { addList } from './add-list.ts';
 import { addAdminCommands } from './admin-program.ts';
 import type { BeginSessionOptions } from './begin-session.ts';
 import type { PasswdOptions } from './commands/passwd.ts';
@@ -227,11 +228,12 @@ export function createProgram(context: Context): Command {
         ['imgup sessions end 3f9a0c1e', 'end one, by the beginning of its id'],
         ['imgup sessions end --others', 'end all but the one that is used here'],
       ),
-    )
-    .action(async (_options, command: Command) => {
-      const { sessions } = await import('./commands/sessions.ts');
-      await sessions(optionsOf(command), context);
-    });
+    );
+
+  addList(sessions, async (command) => {
+    const list = await import('./commands/sessions.ts');
+    await list.sessions(optionsOf(command), context);
+  });
 
   sessions
     .command('end')
@@ -271,11 +273,12 @@ export function createProgram(context: Context): Command {
     .addHelpText(
       'after',
       examples(['imgup users'], ['imgup users --json', 'for a script'], ['imgup users rm bob', 'remove an account']),
-    )
-    .action(async (_options, command: Command) => {
-      const { users } = await import('./commands/users.ts');
-      await users(optionsOf(command), context);
-    });
+    );
+
+  addList(users, async (command) => {
+    const list = await import('./commands/users.ts');
+    await list.users(optionsOf(command), context);
+  });
 
   users
     .command('rm')

@@ -24,7 +24,7 @@ const FILES = ['__tabtab_complete_files__'];
 describe('what is offered', () => {
   test.each<[line: string, offer: string[]]>([
     ['imgup upl', ['upload:put pictures on the server']],
-    ['imgup users ', ['rm:remove an account and its pictures']],
+    ['imgup users ', ['list:as `imgup users` alone', 'rm:remove an account and its pictures']],
     ['imgup --server x sessions e', ['end:end one session, or all others']],
     ['imgup upload ', FILES],
     ['imgup upload a.png b', FILES],

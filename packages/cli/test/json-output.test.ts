@@ -55,6 +55,7 @@ const runs: Record<Exclude<Named, 'serve' | 'watch'>, (world: World) => Promise<
   get: (world) => world.imgup(['get', 'last', '--output', join(world.folder, 'got.png'), '--json']),
   rm: (world) => world.imgup(['rm', 'last', '--json']),
   sessions: (world) => world.imgup(['sessions', '--json']),
+  'sessions list': (world) => world.imgup(['sessions', 'list', '--json']),
   'sessions end': (world) => world.imgup(['sessions', 'end', '--others', '--json']),
   passwd: (world) =>
     world.imgup(['passwd', '--password-stdin', '--json'], { stdin: `${PASSWORD}\nanother long secret\n` }),
@@ -62,6 +63,7 @@ const runs: Record<Exclude<Named, 'serve' | 'watch'>, (world: World) => Promise<
     await runs['keys create'](world);
     return world.imgup(['keys', '--json']);
   },
+  'keys list': (world) => world.imgup(['keys', 'list', '--json']),
   'keys create': (world) => world.imgup(['keys', 'create', 'a tool', '--json']),
   'keys revoke': async (world) => {
     await runs['keys create'](world);
@@ -69,6 +71,7 @@ const runs: Record<Exclude<Named, 'serve' | 'watch'>, (world: World) => Promise<
   },
   integrate: (world) => world.imgup(['integrate', 'sharex', '--json']),
   users: (world) => world.imgup(['users', ...asAdmin, '--json']),
+  'users list': (world) => world.imgup(['users', 'list', ...asAdmin, '--json']),
   'users rm': (world) => world.imgup(['users', 'rm', 'ada', '--yes', ...asAdmin, '--json']),
   accounts: (world) => world.imgup(['accounts', '--json']),
   use: (world) => world.imgup(['use', 'bob', '--json']),

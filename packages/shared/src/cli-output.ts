@@ -98,9 +98,11 @@ export const cliOutput = {
   get: eachPicture({ path: v.string(), url: v.string(), type: v.string(), bytes: count }),
   rm: eachPicture({ image: imageResponse }),
   sessions: sessionsResponse,
+  'sessions list': sessionsResponse,
   'sessions end': v.strictObject({ server: v.string(), ended: v.array(v.string()) }),
   passwd: v.strictObject({ server: v.string(), other_sessions_ended: v.literal(true) }),
   keys: keysResponse,
+  'keys list': keysResponse,
   'keys create': createKeyResponse,
   'keys revoke': v.strictObject({ server: v.string(), revoked: namedKey }),
   integrate: v.strictObject({
@@ -111,6 +113,7 @@ export const cliOutput = {
     advice: v.array(v.string()),
   }),
   users: usersResponse,
+  'users list': usersResponse,
   'users rm': v.strictObject({ server: v.string(), username: v.string(), images: v.picklist(['kept', 'removed']) }),
   accounts: v.strictObject({
     accounts: v.array(v.strictObject({ ...sessionAt.entries, current: v.boolean(), session_expires_at: timestamp })),

@@ -15,9 +15,14 @@ export async function keysRevoke(wanted: string, options: GlobalOptions, context
   context.io.note(`Revoked the upload key "${name}" (${id.slice(0, 8)}) at ${origin}.`);
 }
 
+/** So many characters of an id are no chance. */
+const ID_LEAST = 4;
+
 /** Never a guess: what is revoked cannot be had back. */
 function choose(keys: KeysResponse['keys'], wanted: string): KeysResponse['keys'][number] {
-  const [found, another] = keys.filter(({ id, name }) => name === wanted || id.startsWith(wanted.toLowerCase()));
+  const named = keys.filter(({ name }) => name === wanted);
+  const byId = wanted.length < ID_LEAST ? [] : keys.filter(({ id }) => id.startsWith(wanted.toLowerCase()));
+  const [found, another] = named.length > 0 ? named : byId;
   if (found === undefined) {
     throw new CliError(
       'key_not_found',
