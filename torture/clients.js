@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { presenceWithin } from './ledger.js';
 import { uniquePng } from './pictures.js';
 
+/** Far below what the server keeps of a user (ARCHITECTURE.md, "Sessions"), for there are those that were not answered. */
+const SESSIONS_MAX = 40;
+
 /**
  * @typedef {import('./ledger.js').Ledger} Ledger
  * @typedef {import('./ledger.js').SessionEntry} SessionEntry
@@ -29,6 +32,11 @@ export function createClients({ ledger, send, mayFail = false, random = Math.ran
 
   /** @template T @param {T[]} list @returns {T | undefined} */
   const pick = (list) => list[Math.floor(random() * list.length)];
+
+  /** @param {string} name */
+  function sessionsOf(name) {
+    return [...state.sessions.values()].filter(({ user, presence }) => user === name && presence !== 'gone').length;
+  }
 
   /** @param {SessionEntry} session */
   function presenceOf(session) {
@@ -103,7 +111,7 @@ export function createClients({ ledger, send, mayFail = false, random = Math.ran
 
   async function login() {
     const user = pick([...state.users.values()].filter(({ presence }) => presence === 'there'));
-    if (user === undefined) return register();
+    if (user === undefined || sessionsOf(user.name) >= SESSIONS_MAX) return register();
     const { name, password } = user;
     const answer = await exchange('a log-in', '/api/login', json({ username: name, password }), () => [401]);
     if (answer?.status === 401 && user.presence === 'there') {
