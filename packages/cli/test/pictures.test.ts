@@ -248,6 +248,7 @@ describe('imgup get', () => {
     ['', /^[0-9a-z]+\.png$/],
     ['..', /^[0-9a-z]+\.png$/],
     [`${'é'.repeat(300)}.png`, /^é{125}\.png$/],
+    [`${'日'.repeat(83)}.png`, /^日{83}\.png$/],
   ])('a picture called %j becomes a file within the folder', async (name, expected) => {
     const world = await loggedIn();
     await uploaded(world, 1);

@@ -20,7 +20,7 @@ interface SaveOptions {
 /** Writes a picture to a file, which has its name once it is whole. Errors: `CliError`. */
 export async function savePicture(picture: Download, options: SaveOptions): Promise<{ path: string; bytes: number }> {
   const path = await pathFor(picture, options);
-  const partial = join(dirname(path), `.${basename(path).slice(0, 100)}.${randomUUID().slice(0, 8)}.part`);
+  const partial = join(dirname(path), `.${shortenToBytes(basename(path), 200)}.${randomUUID().slice(0, 8)}.part`);
   let reserved = false;
   try {
     if (!options.force) {
