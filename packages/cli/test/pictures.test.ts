@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { lstat, mkdir, open, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageResponse, ImagesResponse } from '@imgup/shared';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { bodyOf, connectionCut, openWorld, rewriting, SERVER, type World } from './world.ts';
 
 async function loggedIn(options: Parameters<typeof openWorld>[0] = {}): Promise<World> {
@@ -188,6 +189,53 @@ describe('imgup get', () => {
     expect(await readFile(path, 'utf8')).toBe('mine');
     expect(await world.imgup(['get', 'last', '-o', path, '--force'])).toMatchObject({ code: 0 });
     expect(await readFile(path, 'utf8')).not.toBe('mine');
+  });
+
+  test('--force replaces what a link leads to, and writes into a pipe', async () => {
+    const world = await loggedIn();
+    const [image] = await uploaded(world, 1);
+    const served = await servedBytes(world, image);
+    const [target, link, pipe] = ['target.png', 'link.png', 'pipe'].map((name) => join(world.folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await writeFile(target, 'mine');
+    await symlink(target, link);
+    expect(await world.imgup(['get', 'last', '-o', link, '--force'])).toMatchObject({ code: 0 });
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+    expect(await readFile(target)).toEqual(served);
+
+    execFileSync('mkfifo', [pipe]);
+    // Opened for both, so that neither end waits for the other.
+    const reader = await open(pipe, 'r+');
+    onTestFinished(() => reader.close());
+    expect(await world.imgup(['get', 'last', '-o', pipe, '--force'])).toMatchObject({ code: 0 });
+    expect((await lstat(pipe)).isFIFO()).toBe(true);
+    expect((await reader.read({ buffer: Buffer.alloc(served.length) })).buffer).toEqual(served);
+  });
+
+  test('a file that comes to be there meanwhile is not replaced, and none is there before the picture is whole', async () => {
+    const world = await loggedIn();
+    await uploaded(world, 1);
+    const folder = join(world.folder, 'out');
+    await mkdir(folder);
+    world.network.way = async (request, next) => {
+      const answer = await next(request);
+      if (!request.url.pathname.startsWith('/i/')) return answer;
+      async function* body() {
+        for await (const chunk of answer.body) {
+          expect((await readdir(folder)).filter((name) => !name.endsWith('.part'))).toEqual([]);
+          await writeFile(join(folder, 'a.png'), 'mine');
+          yield chunk;
+        }
+      }
+      return { ...answer, body: body() };
+    };
+    const { code, stderr } = await world.imgup(['get', 'last', '-o', join(folder, 'a.png')]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('is there already') });
+    expect(await readdir(folder)).toEqual(['a.png']);
+    expect(await readFile(join(folder, 'a.png'), 'utf8')).toBe('mine');
   });
 
   test('fetches any link without a log-in, and never sends it a token', async () => {
