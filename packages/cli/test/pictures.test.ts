@@ -112,7 +112,6 @@ describe('imgup show', () => {
     'last',
     'nosuchid',
     '../users',
-    '',
     `${SERVER}/i/x/y.png`,
     `${SERVER}/api/images`,
     'https://elsewhere.example/i/a/b.png',
@@ -253,7 +252,7 @@ describe('imgup get', () => {
     await uploaded(world, 1);
     const path = join(world.folder, 'small.png');
     expect(await world.imgup(['get', 'last', '-w', '160', '-o', path])).toMatchObject({ code: 0 });
-    expect(await world.imgup(['get', 'last', '-w', '161', '-o', path, '-f'])).toMatchObject({ code: 1 });
+    expect(await world.imgup(['get', 'last', '-w', '161', '-o', path, '-f'])).toMatchObject({ code: 2 });
   });
 
   test('writes to stdout with -o -', async () => {
@@ -346,6 +345,22 @@ describe('imgup get', () => {
   });
 });
 
+test.each([
+  [['get', 'last', '-o', '']],
+  [['get', 'last', '']],
+  [['get', 'last', '-w', '999']],
+  [['get', 'last', '-w', '']],
+  [['get', 'last', '-w', 'abc']],
+  [['rm', 'last', '']],
+  [['show', '']],
+  [['use', '']],
+])('%j is wrong usage, and nothing is asked for', async (args) => {
+  const world = await loggedIn();
+  const { code, stdout } = await world.imgup(args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(world.asked().filter((path) => !path.endsWith('/api/me'))).toEqual([]);
+});
+
 describe('imgup rm', () => {
   test('takes pictures back by id, link and "last", each of them once', async () => {
     const world = await loggedIn();
@@ -362,6 +377,15 @@ describe('imgup rm', () => {
     expect((await listed(world)).total.pictures).toBe(0);
   });
 
+  test('one that is named by its id and its link is removed once, and that is no failure', async () => {
+    const world = await loggedIn();
+    const [image] = await uploaded(world, 1);
+    const link = image?.url.replace('http:', 'HTTP:') ?? '';
+    const { code, stdout } = await world.imgup(['rm', link, image?.id ?? '', 'last', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ pictures: [{ named: link, status: 'done', image }] });
+  });
+
   test('goes on after one that is not there, and says so: exit code 3', async () => {
     const world = await loggedIn();
     const [image] = await uploaded(world, 1);
@@ -374,7 +398,7 @@ describe('imgup rm', () => {
           status: 'failed',
           error: { code: 'picture_not_found', message: expect.any(String), exit_code: 1 },
         },
-        { named: image?.id, status: 'done', image },
+        { named: 'last', status: 'done', image },
       ],
       error: { code: 'some_failed', message: '1 of 2 failed; see above.', exit_code: 3 },
     });
