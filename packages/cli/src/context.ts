@@ -25,7 +25,7 @@ export interface Context {
   now(): number;
   /** Resolves after so many milliseconds. Throws the signal's reason when it aborts. */
   wait(ms: number, signal: AbortSignal): Promise<void>;
-  /** Aborts when the person presses Ctrl-C, from the first call on. A second Ctrl-C ends the process at once. */
+  /** Aborts on Ctrl-C, SIGTERM or SIGHUP, from the first call on. A second one ends the process at once. */
   interrupted(): AbortSignal;
   /** Resolves when the process is asked to end. The next such signal ends it at once. */
   stopRequested(): Promise<void>;
@@ -37,12 +37,13 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
   const config = once(() => readConfig(replaced.env));
   const interrupted = once(() => {
     const controller = new AbortController();
-    const interrupt = () => {
-      controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.'));
+    const interrupt = (signal: EndSignal) => {
+      controller.abort(new CliError('interrupted', EXIT.interrupted, END_SIGNALS[signal]));
       // Not before the others who listen have seen that somebody does: the spinner would end the process.
-      setImmediate(() => process.off('SIGINT', interrupt));
+      setImmediate(() => ends.forEach((each) => process.off(each, interrupt)));
     };
-    process.on('SIGINT', interrupt);
+    const ends = Object.keys(END_SIGNALS) as EndSignal[];
+    for (const each of ends) process.on(each, interrupt);
     return controller.signal;
   });
   const settings = once(async () => {
@@ -102,6 +103,14 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
 }
 
 const UNLOCK_TIMEOUT_MS = 60_000;
+
+/** What ends a command, and what it says then. */
+const END_SIGNALS = {
+  SIGINT: 'Interrupted.',
+  SIGTERM: 'Asked to end (SIGTERM).',
+  SIGHUP: 'The terminal is gone (SIGHUP).',
+} as const;
+type EndSignal = keyof typeof END_SIGNALS;
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 

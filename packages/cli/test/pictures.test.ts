@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { lstat, mkdir, open, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageResponse, ImagesResponse } from '@imgup/shared';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { bodyOf, connectionCut, openWorld, rewriting, SERVER, type World } from './world.ts';
 
 async function loggedIn(options: Parameters<typeof openWorld>[0] = {}): Promise<World> {
@@ -111,7 +112,6 @@ describe('imgup show', () => {
     'last',
     'nosuchid',
     '../users',
-    '',
     `${SERVER}/i/x/y.png`,
     `${SERVER}/api/images`,
     'https://elsewhere.example/i/a/b.png',
@@ -190,6 +190,53 @@ describe('imgup get', () => {
     expect(await readFile(path, 'utf8')).not.toBe('mine');
   });
 
+  test('--force replaces what a link leads to, and writes into a pipe', async () => {
+    const world = await loggedIn();
+    const [image] = await uploaded(world, 1);
+    const served = await servedBytes(world, image);
+    const [target, link, pipe] = ['target.png', 'link.png', 'pipe'].map((name) => join(world.folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await writeFile(target, 'mine');
+    await symlink(target, link);
+    expect(await world.imgup(['get', 'last', '-o', link, '--force'])).toMatchObject({ code: 0 });
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+    expect(await readFile(target)).toEqual(served);
+
+    execFileSync('mkfifo', [pipe]);
+    // Opened for both, so that neither end waits for the other.
+    const reader = await open(pipe, 'r+');
+    onTestFinished(() => reader.close());
+    expect(await world.imgup(['get', 'last', '-o', pipe, '--force'])).toMatchObject({ code: 0 });
+    expect((await lstat(pipe)).isFIFO()).toBe(true);
+    expect((await reader.read({ buffer: Buffer.alloc(served.length) })).buffer).toEqual(served);
+  });
+
+  test('a file that comes to be there meanwhile is not replaced, and none is there before the picture is whole', async () => {
+    const world = await loggedIn();
+    await uploaded(world, 1);
+    const folder = join(world.folder, 'out');
+    await mkdir(folder);
+    world.network.way = async (request, next) => {
+      const answer = await next(request);
+      if (!request.url.pathname.startsWith('/i/')) return answer;
+      async function* body() {
+        for await (const chunk of answer.body) {
+          expect((await readdir(folder)).filter((name) => !name.endsWith('.part'))).toEqual([]);
+          await writeFile(join(folder, 'a.png'), 'mine');
+          yield chunk;
+        }
+      }
+      return { ...answer, body: body() };
+    };
+    const { code, stderr } = await world.imgup(['get', 'last', '-o', join(folder, 'a.png')]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('is there already') });
+    expect(await readdir(folder)).toEqual(['a.png']);
+    expect(await readFile(join(folder, 'a.png'), 'utf8')).toBe('mine');
+  });
+
   test('fetches any link without a log-in, and never sends it a token', async () => {
     const world = await loggedIn();
     const [image] = await uploaded(world, 1);
@@ -205,7 +252,7 @@ describe('imgup get', () => {
     await uploaded(world, 1);
     const path = join(world.folder, 'small.png');
     expect(await world.imgup(['get', 'last', '-w', '160', '-o', path])).toMatchObject({ code: 0 });
-    expect(await world.imgup(['get', 'last', '-w', '161', '-o', path, '-f'])).toMatchObject({ code: 1 });
+    expect(await world.imgup(['get', 'last', '-w', '161', '-o', path, '-f'])).toMatchObject({ code: 2 });
   });
 
   test('writes to stdout with -o -', async () => {
@@ -248,6 +295,7 @@ describe('imgup get', () => {
     ['', /^[0-9a-z]+\.png$/],
     ['..', /^[0-9a-z]+\.png$/],
     [`${'é'.repeat(300)}.png`, /^é{125}\.png$/],
+    [`${'日'.repeat(83)}.png`, /^日{83}\.png$/],
   ])('a picture called %j becomes a file within the folder', async (name, expected) => {
     const world = await loggedIn();
     await uploaded(world, 1);
@@ -297,6 +345,22 @@ describe('imgup get', () => {
   });
 });
 
+test.each([
+  [['get', 'last', '-o', '']],
+  [['get', 'last', '']],
+  [['get', 'last', '-w', '999']],
+  [['get', 'last', '-w', '']],
+  [['get', 'last', '-w', 'abc']],
+  [['rm', 'last', '']],
+  [['show', '']],
+  [['use', '']],
+])('%j is wrong usage, and nothing is asked for', async (args) => {
+  const world = await loggedIn();
+  const { code, stdout } = await world.imgup(args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(world.asked().filter((path) => !path.endsWith('/api/me'))).toEqual([]);
+});
+
 describe('imgup rm', () => {
   test('takes pictures back by id, link and "last", each of them once', async () => {
     const world = await loggedIn();
@@ -313,6 +377,15 @@ describe('imgup rm', () => {
     expect((await listed(world)).total.pictures).toBe(0);
   });
 
+  test('one that is named by its id and its link is removed once, and that is no failure', async () => {
+    const world = await loggedIn();
+    const [image] = await uploaded(world, 1);
+    const link = image?.url.replace('http:', 'HTTP:') ?? '';
+    const { code, stdout } = await world.imgup(['rm', link, image?.id ?? '', 'last', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({ pictures: [{ named: link, status: 'done', image }] });
+  });
+
   test('goes on after one that is not there, and says so: exit code 3', async () => {
     const world = await loggedIn();
     const [image] = await uploaded(world, 1);
@@ -325,7 +398,7 @@ describe('imgup rm', () => {
           status: 'failed',
           error: { code: 'picture_not_found', message: expect.any(String), exit_code: 1 },
         },
-        { named: image?.id, status: 'done', image },
+        { named: 'last', status: 'done', image },
       ],
       error: { code: 'some_failed', message: '1 of 2 failed; see above.', exit_code: 3 },
     });

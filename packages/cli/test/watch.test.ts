@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
 import { createMemoryStore } from '../src/credentials/memory.ts';
+import { createIo } from '../src/io.ts';
 import { connectionCut, openWorld, writePicture, type World } from './world.ts';
 
 /** Watches a folder while the work lasts, and stops it then. */
@@ -143,4 +146,80 @@ test('a log-in that has ended ends it, and a folder that is none is said so', as
   expect(outcome).toMatchObject({ code: 4, stdout: '' });
   await rm(join(world.folder, 'in'), { recursive: true });
   expect(await world.imgup(['watch', join(world.folder, 'in')])).toMatchObject({ code: 1, stdout: '' });
+});
+
+test('a hidden folder that is named as ./.shots is watched', async () => {
+  const world = await openWorld();
+  await world.register();
+  const folder = join(world.folder, '.shots');
+  await mkdir(folder);
+  const { promise, stop } = stoppable();
+  const uploads = countUploads(world);
+  const context = { stopRequested: () => promise };
+  const running = world.imgup(['watch', `./${relative('.', folder)}`], { context });
+  await delay(300);
+  await writePicture(join(folder, 'a.png'));
+  await vi.waitFor(() => expect(uploads()).toBe(1), 5_000).finally(stop);
+  expect(await running).toMatchObject({ code: 0 });
+});
+
+test('what was half there is tried again when it is whole, and so is what another has replaced', async () => {
+  const world = await openWorld();
+  await world.register();
+  const [first, second] = [
+    await readFile(await world.picture('1.png', 1)),
+    await readFile(await world.picture('2.png', 2)),
+  ];
+  const uploads = countUploads(world);
+  const outcome = await watching(world, [], async (folder) => {
+    const path = join(folder, 'shot.png');
+    await writeFile(path, first.subarray(0, 60));
+    await vi.waitFor(() => expect(uploads()).toBe(1), 5_000);
+    await delay(100);
+    await appendFile(path, first.subarray(60));
+    await vi.waitFor(() => expect(uploads()).toBe(2), 5_000);
+    await delay(100);
+    await writeFile(path, second);
+    await vi.waitFor(() => expect(uploads()).toBe(3), 5_000);
+    await delay(100);
+  });
+  expect(outcome.stdout.trimEnd().split('\n')).toHaveLength(2);
+  expect(outcome.stderr).toMatch(/\n2 pictures uploaded\.\n$/);
+  expect(outcome.code).toBe(0);
+}, 20_000);
+
+test('a folder that is removed ends it, and what is no file is let be', async () => {
+  const world = await openWorld();
+  const folder = join(world.folder, 'in');
+  await mkdir(folder);
+  execFileSync('mkfifo', [join(folder, 'f.png')]);
+  const running = watching(world, ['--existing'], async () => {
+    await delay(1_500);
+    await rm(folder, { recursive: true });
+    await delay(2_500);
+  });
+  const { code, stderr } = await running;
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^Watching \S+; Ctrl-C ends it\.\nimgup: The folder \S+ is gone; name one to watch\.\n$/,
+    ),
+  });
+});
+
+test('it ends when nobody reads its links any more', async () => {
+  const world = await openWorld();
+  await world.register();
+  const folder = join(world.folder, 'in');
+  await mkdir(folder);
+  await writePicture(join(folder, 'a.png'), 1);
+  await writePicture(join(folder, 'b.png'), 2);
+  const uploads = countUploads(world);
+  const gone = Object.assign(new Error('no reader'), { code: 'EPIPE' });
+  const stdout = new Writable({ write: (_chunk, _encoding, done) => done(gone) });
+  const io = createIo({ stdin: Readable.from([]), stdout, stderr: new PassThrough() });
+  const { promise } = stoppable();
+  const context = { io, stopRequested: () => promise };
+  expect(await world.imgup(['watch', folder, '--existing'], { context })).toMatchObject({ code: 3 });
+  expect(uploads()).toBe(1);
 });

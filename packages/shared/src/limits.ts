@@ -45,3 +45,7 @@ export const IMAGE_TYPE_NAMES = 'PNG, JPEG, GIF, WebP, AVIF';
 /** How long a picture that expires may live, in milliseconds: 10 minutes to 365 days. */
 export const EXPIRY_MIN_MS = 10 * 60 * 1000;
 export const EXPIRY_MAX_MS = 365 * 24 * 60 * 60 * 1000;
+
+/** The widths that small versions of pictures come in, in pixels. */
+export const SMALL_WIDTHS = [160, 320, 640, 1280, 2560] as const;
+export type SmallWidth = (typeof SMALL_WIDTHS)[number];

@@ -1,9 +1,10 @@
+import { SMALL_WIDTHS } from '@imgup/shared';
 import { connectAsUser } from '../api/connect.ts';
 import type { Context } from '../context.ts';
 import { usageError } from '../errors.ts';
 import { download, type Download } from '../pictures/download.ts';
 import { eachPicture } from '../pictures/each-picture.ts';
-import { findPicture, isLink } from '../pictures/find-picture.ts';
+import { findPicture, isLink, requireNames } from '../pictures/find-picture.ts';
 import { savePicture } from '../pictures/save-picture.ts';
 import type { GlobalOptions } from '../program.ts';
 import { withSpinner } from '../spinner.ts';
@@ -30,6 +31,11 @@ export async function get(named: string[], options: GetOptions, context: Context
   if (output === '-' && (named.length > 1 || options.json === true)) {
     throw usageError('`--output -` is for one picture, and not for --json.');
   }
+  if (output === '') throw usageError('--output is empty; name a file or a folder.');
+  if (width !== undefined && !SMALL_WIDTHS.some((each) => `${each}` === width)) {
+    throw usageError(`--width is "${width}"; give one of ${SMALL_WIDTHS.join(', ')}.`);
+  }
+  requireNames(named);
   const signal = context.interrupted();
   const mine = once(() => connectAsUser(context, options, signal));
 

@@ -1,7 +1,9 @@
+import type { ImageResponse } from '@imgup/shared';
 import { connectAsUser } from '../api/connect.ts';
 import type { Context } from '../context.ts';
+import { CliError, explain } from '../errors.ts';
 import { eachPicture } from '../pictures/each-picture.ts';
-import { findPicture } from '../pictures/find-picture.ts';
+import { findPicture, requireNames } from '../pictures/find-picture.ts';
 import { printable } from '../printable.ts';
 import type { GlobalOptions } from '../program.ts';
 
@@ -12,14 +14,23 @@ export interface RmOptions extends GlobalOptions {
 /** Takes pictures back: each is gone for everybody at once. */
 export async function rm(named: string[], options: RmOptions, context: Context): Promise<void> {
   const { io } = context;
+  requireNames(named);
   const connection = await connectAsUser(context, options, context.interrupted());
   const { client, session } = connection;
-  // Found before any goes, so that it is the latest of now.
-  const last = named.includes('last') ? (await findPicture('last', connection)).id : '';
-  const names = new Set(named.map((name) => (name === 'last' ? last : name)));
-  await eachPicture([...names], {
+  // All are found before any goes: "last" is the latest of now, and one that is named in two ways is there for both.
+  const found = new Map<string, ImageResponse | CliError>();
+  const ids = new Set<string>();
+  for (const name of new Set(named)) {
+    const image = await findPicture(name, connection).catch(explain);
+    if (image instanceof CliError && image.code !== 'picture_not_found') throw image;
+    const key = image instanceof CliError ? name : image.id;
+    if (!ids.has(key)) found.set(name, image);
+    ids.add(key);
+  }
+  await eachPicture([...found.keys()], {
     async work(name) {
-      const image = await findPicture(name, connection);
+      const image = found.get(name) ?? (await findPicture(name, connection));
+      if (image instanceof CliError) throw image;
       await session.authorized((token) => client.removeImage(token, image.id));
       if (options.quiet !== true) io.note(`Removed ${printable(image.name ?? image.id)} (${image.url}).`);
       return image;

@@ -26,7 +26,9 @@ export async function upload(files: string[], given: UploadOptions, context: Con
   const signal = context.interrupted();
   const spool = createSpool();
   try {
-    const sources = await collectSources(files, options, context, spool, signal);
+    const sources = await collectSources(files, options, context, spool, signal).catch((error: unknown) => {
+      throw signal.aborted ? signal.reason : error;
+    });
     const progress = await progressOf(sources, options, context);
     const links: string[] = [];
     let batch: Batch;

@@ -2,12 +2,13 @@ import { chooseOrigin } from '../api/connect.ts';
 import { parseOrigin } from '../api/server-origin.ts';
 import { listStored } from '../api/session-store.ts';
 import type { Context } from '../context.ts';
-import { CliError, EXIT, loginCommand } from '../errors.ts';
+import { CliError, EXIT, loginCommand, usageError } from '../errors.ts';
 import type { GlobalOptions } from '../program.ts';
 
 /** Chooses the server, or the account at a server, for the commands that follow. */
 export async function use(chosen: string, options: GlobalOptions, context: Context): Promise<void> {
   const { io, config, settings, credentials } = context;
+  if (chosen === '') throw usageError('The name is empty; give a server or a user.');
   const isServer = chosen.includes('://');
   const origin = isServer ? parseOrigin(chosen, 'the command') : await chooseOrigin(context, options);
   const wanted = isServer ? options.account : chosen;

@@ -1,4 +1,6 @@
+import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { resolve as absolute } from 'node:path';
 import type { Context } from '../context.ts';
 import { count } from '../count.ts';
 import { CliError, EXIT, explain, isOfCredentialStore } from '../errors.ts';
@@ -22,6 +24,9 @@ export interface WatchOptions extends SendingOptions, ReportOptions {
 /** A file is whole when it has not grown for so long, in milliseconds. */
 const STILL_FOR_MS = 1_000;
 
+/** How often it is seen whether the folder is still there, in milliseconds. */
+const LOOK_MS = 1_000;
+
 /** How long until a server or a keychain that did not answer is tried again, in milliseconds. */
 const RETRY_MS = 30_000;
 
@@ -31,14 +36,15 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
   const chosen = await withDefaults(given, context);
   const options = chosen.format === 'json' ? { ...chosen, json: true } : chosen;
   const format = parseFormat(options.format === undefined || options.format === 'json' ? 'url' : options.format);
-  await requireFolder(folder);
   const stopping = new AbortController();
   void context.stopRequested().then(() => stopping.abort(new CliError('stopped', EXIT.interrupted, 'Stopped.')));
   const { signal } = stopping;
   const begin = createBeginUpload(options, context, noProgress(), signal);
   const appeared = await watchPictures(folder, options);
   if (options.quiet !== true) io.note(`Watching ${printable(folder)}; Ctrl-C ends it.`);
-  const number = { taken: 0, uploaded: 0 };
+  let uploaded = 0;
+  /** What has appeared, or has changed, and is not uploaded as it is now. */
+  const missing = new Set<string>();
 
   /** Until the server has it, or will not have it. */
   async function sendOne(source: Source): Promise<void> {
@@ -48,7 +54,10 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
         signal,
         onResult: async (result) => {
           tell(result, { format, options: { ...options, jsonl: options.json === true }, context, alone: false });
-          if (result.image !== null) number.uploaded += 1;
+          if (result.image !== null) {
+            uploaded += 1;
+            missing.delete(source.path);
+          }
           if (result.image !== null && options.copy === true) await copy(format(result.image, source.label));
           await io.flush();
         },
@@ -68,15 +77,18 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
   }
 
   signal.addEventListener('abort', () => void appeared.close(), { once: true });
+  // `imgup watch in | head -1`: nobody is left to read the links.
+  io.stdout.once('error', () => stopping.abort(new CliError('stopped', EXIT.interrupted, 'Stopped.')));
   try {
-    for await (const path of appeared.paths) {
-      number.taken += 1;
-      await sendOne(path);
+    for await (const source of appeared.sources) {
+      missing.add(source.path);
+      await sendOne(source);
     }
   } finally {
     await appeared.close();
   }
-  finish(number.uploaded, number.taken + appeared.waiting(), options, context);
+  for (const { path } of appeared.waiting) missing.add(path);
+  finish(uploaded, uploaded + missing.size, options, context);
 }
 
 /** Errors: `CliError` where a picture has appeared that the server does not have. */
@@ -91,49 +103,76 @@ function finish(uploaded: number, all: number, { quiet }: WatchOptions, { io }: 
   if (quiet !== true) io.note(`${count(uploaded, 'picture', 'pictures')} uploaded.`);
 }
 
-async function requireFolder(folder: string): Promise<void> {
+async function requireFolder(folder: string): Promise<Stats> {
   const found = await stat(folder).catch(() => null);
-  if (found?.isDirectory() === true) return;
+  if (found?.isDirectory() === true) return found;
   throw new CliError('not_a_folder', EXIT.failed, `There is no folder ${folder}; name one to watch.`);
 }
 
-/** The pictures that appear, one after the other, until it is closed. Hidden files, and those in hidden folders, do not count. */
+/**
+ * The pictures that appear or change, one after the other, until it is closed. Hidden files, and those in hidden
+ * folders, do not count. Errors: `CliError` when the folder is gone.
+ */
 async function watchPictures(folder: string, { recursive, existing }: WatchOptions) {
+  const { dev, ino } = await requireFolder(folder);
   const { watch: watchFolder } = await import('chokidar');
+  const root = absolute(folder);
   const waiting: Source[] = [];
+  /** How each was when it was last put in line: a file that is only touched is not sent again. */
+  const known = new Map<string, string>();
   let wake = () => {};
   let closed = false;
+  let gone = false;
   const watcher = watchFolder(folder, {
     ignoreInitial: existing !== true,
+    alwaysStat: true,
     awaitWriteFinish: { stabilityThreshold: STILL_FOR_MS, pollInterval: 100 },
     followSymlinks: false,
-    ignored: (path) => path !== folder && /(^|[\\/])\.[^\\/]+$/.test(path),
+    ignored: (path) => absolute(path) !== root && /(^|[\\/])\.[^\\/]+$/.test(path),
     ...(recursive === true ? {} : { depth: 0 }),
   });
-  watcher.on('add', (path, stats) => {
-    if (!isPicture(path)) return;
+  const putInLine = (path: string, stats?: Stats) => {
+    if (!isPicture(path) || (stats !== undefined && !stats.isFile() && !stats.isSymbolicLink())) return;
+    const state = `${stats?.size} ${stats?.mtimeMs} ${stats?.ino}`;
+    if (known.get(path) === state) return;
+    known.set(path, state);
+    if (waiting.some((source) => source.path === path)) return;
     waiting.push(ownFile(path, stats?.size ?? 0));
     wake();
-  });
+  };
+  watcher.on('add', putInLine);
+  watcher.on('change', putInLine);
+  watcher.on('unlink', (path) => known.delete(path));
   await new Promise((resolve, reject) => {
     watcher.once('ready', () => resolve(undefined));
     watcher.once('error', reject);
   });
+  // The watcher does not tell of the folder itself.
+  const look = async () => {
+    const now = await stat(folder).catch(() => null);
+    if (now?.dev === dev && now.ino === ino) return;
+    gone = true;
+    wake();
+  };
+  const looking = setInterval(() => void look(), LOOK_MS);
 
-  async function* paths(): AsyncGenerator<Source> {
+  async function* sources(): AsyncGenerator<Source> {
     while (!closed) {
       const next = waiting.shift();
       if (next !== undefined) yield next;
-      else await new Promise<void>((resolve) => (wake = resolve));
+      else if (gone) {
+        throw new CliError('folder_gone', EXIT.failed, `The folder ${folder} is gone; name one to watch.`);
+      } else await new Promise<void>((resolve) => (wake = resolve));
     }
   }
 
   return {
-    paths: paths(),
-    /** How many have appeared, and have not been handed on. */
-    waiting: () => waiting.length,
+    sources: sources(),
+    /** What has appeared, and has not been handed on. */
+    waiting,
     async close() {
       closed = true;
+      clearInterval(looking);
       wake();
       await watcher.close();
     },

@@ -1,7 +1,7 @@
 import type { ImageResponse } from '@imgup/shared';
 import type { Connection } from '../api/connect.ts';
 import type { Session } from '../api/session.ts';
-import { ApiError, CliError, EXIT } from '../errors.ts';
+import { ApiError, CliError, EXIT, usageError } from '../errors.ts';
 import { printable } from '../printable.ts';
 
 /** One's own picture, by its id, its link or "last". Errors: `CliError` where there is none. */
@@ -9,6 +9,7 @@ export async function findPicture(
   named: string,
   { origin, client, session }: Connection & { session: Session },
 ): Promise<ImageResponse> {
+  requireNames([named]);
   if (named === 'last') {
     const { images } = await session.authorized((token) => client.images(token, { limit: 1, after: null }));
     const [last] = images;
@@ -35,6 +36,11 @@ export async function findPicture(
   return image;
 }
 
+/** Errors: `CliError` (usage) where a name is empty, as of a variable that is not set. */
+export function requireNames(names: string[]): void {
+  if (names.includes('')) throw usageError('The name of a picture is empty; give its id, its link or "last".');
+}
+
 /** Whether it can be nothing but a link. */
 export function isLink(named: string): boolean {
   return linkPath(named) !== null;
@@ -43,7 +49,7 @@ export function isLink(named: string): boolean {
 const ID = /^[0-9a-z]{1,64}$/;
 
 function linkPath(named: string): string | null {
-  return /^https?:\/\//.test(named) && URL.canParse(named) ? new URL(named).pathname : null;
+  return /^https?:\/\//i.test(named) && URL.canParse(named) ? new URL(named).pathname : null;
 }
 
 function idIn(path: string): string | null {

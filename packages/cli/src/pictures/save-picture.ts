@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { open, rename, stat, unlink } from 'node:fs/promises';
+import { link, lstat, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { IMAGE_TYPES, type ImageType } from '@imgup/shared';
 import { CliError, EXIT } from '../errors.ts';
@@ -17,33 +17,59 @@ interface SaveOptions {
   force: boolean;
 }
 
-/** Writes a picture to a file, which has its name once it is whole. Errors: `CliError`. */
+/**
+ * Writes a picture to a file, which has its name once it is whole. Where `force` meets a link, its target is replaced;
+ * a device or a pipe is written into. Errors: `CliError`.
+ */
 export async function savePicture(picture: Download, options: SaveOptions): Promise<{ path: string; bytes: number }> {
   const path = await pathFor(picture, options);
-  const partial = join(dirname(path), `.${basename(path).slice(0, 100)}.${randomUUID().slice(0, 8)}.part`);
-  let reserved = false;
   try {
-    if (!options.force) {
-      await (await open(path, 'wx')).close();
-      reserved = true;
-    }
-    const file = await open(partial, 'wx');
-    let bytes = 0;
+    const isThere = (await lstat(path).catch(() => null)) !== null;
+    if (isThere && !options.force) throw fileExists(path);
+    const isFile = !isThere || ((await stat(path).catch(() => null))?.isFile() ?? true);
+    if (!isFile) return { path, bytes: await write(picture, await open(path, 'w')) };
+    const target = isThere ? await realpath(path).catch(() => path) : path;
+    const name = shortenToBytes(basename(target), 200);
+    const partial = join(dirname(target), `.${name}.${randomUUID().slice(0, 8)}.part`);
     try {
-      for await (const chunk of picture.chunks) {
-        await file.writeFile(chunk);
-        bytes += chunk.length;
-      }
-      await file.sync();
+      const bytes = await write(picture, await open(partial, 'wx'), (file) => file.sync());
+      await (options.force ? rename(partial, target) : giveFreeName(partial, path));
+      return { path, bytes };
     } finally {
-      await file.close();
+      await unlink(partial).catch(() => undefined);
     }
-    await rename(partial, path);
-    return { path, bytes };
   } catch (error) {
-    await unlink(partial).catch(() => undefined);
-    if (reserved) await unlink(path).catch(() => undefined);
     throw fileFailure(path, error);
+  }
+}
+
+async function write(
+  { chunks }: Download,
+  file: FileHandle,
+  finish?: (file: FileHandle) => Promise<void>,
+): Promise<number> {
+  let bytes = 0;
+  try {
+    for await (const chunk of chunks) {
+      await file.writeFile(chunk);
+      bytes += chunk.length;
+    }
+    await finish?.(file);
+  } finally {
+    await file.close();
+  }
+  return bytes;
+}
+
+/** Without a moment at which another's file could be replaced, or at which an end would leave an empty one. */
+async function giveFreeName(partial: string, path: string): Promise<void> {
+  try {
+    await link(partial, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+    // Not every file system has links.
+    await (await open(path, 'wx')).close();
+    await rename(partial, path);
   }
 }
 
@@ -75,11 +101,12 @@ function fileName({ name, type }: Download, url: URL): string {
 function fileFailure(path: string, error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (error instanceof CliError || typeof code !== 'string' || !('syscall' in (error as object))) return error;
-  const wayOut =
-    code === 'EEXIST'
-      ? 'is there already; use --force to replace it, or name another with --output.'
-      : `cannot be written (${code}); name another place with --output.`;
-  return new CliError(code === 'EEXIST' ? 'file_exists' : 'file_unwritable', EXIT.failed, `${path} ${wayOut}`, {
-    cause: error,
-  });
+  if (code === 'EEXIST') return fileExists(path, error);
+  const message = `${path} cannot be written (${code}); name another place with --output.`;
+  return new CliError('file_unwritable', EXIT.failed, message, { cause: error });
+}
+
+function fileExists(path: string, cause?: unknown): CliError {
+  const message = `${path} is there already; use --force to replace it, or name another with --output.`;
+  return new CliError('file_exists', EXIT.failed, message, { cause });
 }

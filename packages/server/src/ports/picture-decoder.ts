@@ -1,3 +1,5 @@
+import type { SmallWidth } from '@imgup/shared';
+
 /** What decoding a whole picture has shown. */
 export interface DecodedPicture {
   /** Pixels, as a viewer shows the picture: its orientation applied. */
@@ -5,10 +7,6 @@ export interface DecodedPicture {
   height: number;
   frames: number;
 }
-
-/** The widths that small versions come in, in pixels. */
-export const SMALL_WIDTHS = [160, 320, 640, 1280, 2560] as const;
-export type SmallWidth = (typeof SMALL_WIDTHS)[number];
 
 /** The formats that small versions come in: WebP where the client takes it, else what every browser shows. */
 export type SmallFormat = 'webp' | 'jpeg' | 'png';

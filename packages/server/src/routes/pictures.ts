@@ -1,12 +1,11 @@
 import { Readable } from 'node:stream';
-import { paths } from '@imgup/shared';
+import { paths, SMALL_WIDTHS, type SmallWidth } from '@imgup/shared';
 import contentDisposition from 'content-disposition';
 import { Hono, type Context } from 'hono';
 import { parseAccept } from 'hono/utils/accept';
 import type { AppEnv } from '../app-env.ts';
 import { AppError } from '../errors.ts';
 import type { ImageRecord } from '../ports/image-store.ts';
-import { SMALL_WIDTHS, type SmallWidth } from '../ports/picture-decoder.ts';
 import type { Images } from '../services/images.ts';
 import type { SmallVersions } from '../services/small-versions.ts';
 import { decideStatus } from './decide-status.ts';

@@ -1,7 +1,8 @@
+import { SMALL_WIDTHS, type SmallWidth } from '@imgup/shared';
 import { AppError } from '../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore } from '../ports/image-store.ts';
 import type { CachedFile, PictureCache } from '../ports/picture-cache.ts';
-import { SMALL_WIDTHS, type PictureDecoder, type SmallFormat, type SmallWidth } from '../ports/picture-decoder.ts';
+import type { PictureDecoder, SmallFormat } from '../ports/picture-decoder.ts';
 
 interface SmallVersionsOptions {
   store: ImageStore;
