@@ -410,6 +410,14 @@ describe('output', () => {
     ]);
   });
 
+  test.each([
+    ['--', '--json'],
+    ['none.png', '--name', '--jsonl'],
+  ])('upload %s %s %s does not ask for JSON', async (...args) => {
+    const world = await loggedIn();
+    expect(await world.imgup(['upload', ...args])).toMatchObject({ code: 1, stdout: '' });
+  });
+
   test('--qr is on stderr, and --copy, --open and --from-clipboard run what the system has for it', async () => {
     const world = await loggedIn();
     const file = await world.picture();
