@@ -1,11 +1,13 @@
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { cliOutput, type ImagesResponse } from '@imgup/shared';
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import type { TransportRequest } from '../src/api/transport.ts';
 import { CliError, EXIT } from '../src/errors.ts';
+import { createIo } from '../src/io.ts';
 import { bodyOf, connectionCut, openWorld, writePicture, type World } from './world.ts';
 
 const isUpload = ({ method, url }: TransportRequest) => method === 'POST' && url.pathname === '/api/images';
@@ -103,6 +105,19 @@ describe('many files', () => {
     expect(uploadsIn(world)).toBe(2);
     await world.imgup(['upload', file, '--expires', '7d']);
     expect(uploadsIn(world)).toBe(2);
+  });
+});
+
+test('what is there already for good, or under another name, is told where --expires or --name asked otherwise', async () => {
+  const world = await loggedIn();
+  const file = await world.picture();
+  const { stdout } = await world.imgup(['upload', file]);
+  expect(await world.imgup(['upload', file, '--expires', '1d', '--name', 'other.png'])).toEqual({
+    code: 0,
+    stdout,
+    stderr:
+      `${file}: was there already for good, and its link does not expire.\n` +
+      `${file}: was there already, and is still called photo.png.\n`,
   });
 });
 
@@ -231,6 +246,30 @@ describe('faults', () => {
     world.requests.length = 0;
     expect(await world.imgup(['upload', ...files])).toMatchObject({ code: 4, stdout: '' });
     expect(world.asked()).toEqual([]);
+  });
+});
+
+describe('Ctrl-C', () => {
+  test.each([['-'], ['--files-from', '-']])('while stdin is read for upload %s %s ends with 130', async (...args) => {
+    const world = await loggedIn();
+    const controller = new AbortController();
+    const io = createIo({ stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() });
+    const context = { io, interrupted: () => controller.signal };
+    const outcome = world.imgup(['upload', ...args], { context });
+    await delay(100);
+    controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.'));
+    expect(await outcome).toMatchObject({ code: 130 });
+  });
+
+  test('ends imgup doctor with 130', async () => {
+    const world = await loggedIn();
+    const controller = new AbortController();
+    world.network.way = (request) => {
+      controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.'));
+      return Promise.reject(connectionCut(request));
+    };
+    const context = { interrupted: () => controller.signal };
+    expect(await world.imgup(['doctor'], { context })).toMatchObject({ code: 130, stdout: '' });
   });
 });
 

@@ -20,6 +20,8 @@ export interface SendingOptions extends GlobalOptions {
   wait?: boolean;
   deleteAfter?: boolean;
   verbose?: boolean;
+  /** What the picture is called, where it is one. */
+  name?: string;
 }
 
 /** What is done with each file. The server is asked nothing before there is a picture to send. */
@@ -86,10 +88,22 @@ export function createBeginUpload(
     return async () => {
       const uploaded = await finish();
       remark(`${source.label}: ${uploaded.created ? 'uploaded' : 'was there already'}`);
+      for (const line of unmet(uploaded, options)) progress.aside(() => io.note(`${source.label}: ${line}`));
       if (options.deleteAfter === true && source.own) return withoutFile(source, picture.digest, uploaded);
       return uploaded;
     };
   };
+}
+
+/** What was asked for, and does not hold, because the picture was there already. */
+function unmet({ image, created }: Uploaded, { expires, name }: SendingOptions): string[] {
+  if (created) return [];
+  const lines: string[] = [];
+  if (expires !== undefined && expires !== 'never' && image.expires_at === null)
+    lines.push('was there already for good, and its link does not expire.');
+  if (name !== undefined && image.name !== name)
+    lines.push(`was there already, and is still called ${image.name ?? 'nothing'}.`);
+  return lines;
 }
 
 async function* counted(
