@@ -35,6 +35,8 @@ export class CliError extends Error {
   readonly exitCode: ExitCode;
   /** What `--json` prints beside the error: a command can fail and have a result. */
   readonly result: object;
+  /** Whether it is shown as JSON though the command line does not ask for that: the settings do. */
+  json = false;
 
   constructor(code: string, exitCode: ExitCode, message: string, options: ErrorOptions & { result?: object } = {}) {
     super(message, options);
@@ -91,6 +93,13 @@ export function explain(error: unknown): CliError {
     `Unexpected failure: ${message}. Run it again with --debug for the details.`,
     { cause: error },
   );
+}
+
+/** The failure, to be shown as JSON. */
+export function inJson(error: unknown): CliError {
+  const failure = explain(error);
+  failure.json = true;
+  return failure;
 }
 
 /** The same sentence for what the client notices before sending as for what the server would have answered. */

@@ -21,14 +21,24 @@ export async function run(args: string[], context: Context): Promise<number> {
     return 0;
   } catch (error) {
     const failure = error instanceof CommanderError ? wrongUsage(error, program, args) : explain(error);
-    const { json, debug } = program.opts<GlobalOptions>();
-    report(failure, { json: json ?? JSON_WANTED.test(args.join('\n')), debug: debug ?? false }, context);
+    const { json = wantsJson(program, args), debug = false } = program.opts<GlobalOptions>();
+    report(failure, { json: failure.json || json, debug }, context);
     return failure.exitCode;
   }
 }
 
-/** For errors of usage, of which commander has not kept the options. */
-const JSON_WANTED = /^(--jsonl?|--format(=|\n)json)$/m;
+/** For errors of usage, of which commander has not kept the options, and for those of one command only. */
+function wantsJson(program: Command, args: string[]): boolean {
+  const end = args.indexOf('--');
+  const words = end === -1 ? args : args.slice(0, end);
+  const options = [program, meantCommand(program, words).command].flatMap((command) => command.options);
+  const isValue = (index: number) =>
+    options.some(({ required, short, long }) => required && [short, long].includes(words[index - 1]));
+  return words.some((word, index) => {
+    if (isValue(index)) return word === 'json' && words[index - 1] === '--format';
+    return ['--json', '--jsonl', '--format=json'].includes(word);
+  });
+}
 
 /** commander throws after it has shown help or the version, too. */
 function unlessHelp(error: unknown): void {

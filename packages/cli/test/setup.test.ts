@@ -163,6 +163,17 @@ describe('imgup config', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ uploaded: 1 });
   });
 
+  test('uploads print JSON where that is set, also where something fails', async () => {
+    const world = await openWorld();
+    await world.register();
+    await world.imgup(['config', 'set', 'format', 'json']);
+    const partly = await world.imgup(['upload', await world.picture(), 'none.png']);
+    expect(JSON.parse(partly.stdout)).toMatchObject({ uploaded: 1, failed: 1, error: { exit_code: 3 } });
+    const usage = await world.imgup(['upload']);
+    expect(JSON.parse(usage.stdout)).toMatchObject({ error: { code: 'usage' } });
+    expect(await world.imgup(['upload', 'none.png', '--format', 'url'])).toMatchObject({ code: 1, stdout: '' });
+  });
+
   test('a server that is set is used', async () => {
     const world = await openWorld();
     await world.imgup(['config', 'set', 'server', `${OTHER}/`]);

@@ -1,10 +1,13 @@
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ImagesResponse } from '@imgup/shared';
+import { cliOutput, type ImagesResponse } from '@imgup/shared';
+import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import type { TransportRequest } from '../src/api/transport.ts';
 import { CliError, EXIT } from '../src/errors.ts';
+import { createIo } from '../src/io.ts';
 import { bodyOf, connectionCut, openWorld, writePicture, type World } from './world.ts';
 
 const isUpload = ({ method, url }: TransportRequest) => method === 'POST' && url.pathname === '/api/images';
@@ -102,6 +105,19 @@ describe('many files', () => {
     expect(uploadsIn(world)).toBe(2);
     await world.imgup(['upload', file, '--expires', '7d']);
     expect(uploadsIn(world)).toBe(2);
+  });
+});
+
+test('what is there already for good, or under another name, is told where --expires or --name asked otherwise', async () => {
+  const world = await loggedIn();
+  const file = await world.picture();
+  const { stdout } = await world.imgup(['upload', file]);
+  expect(await world.imgup(['upload', file, '--expires', '1d', '--name', 'other.png'])).toEqual({
+    code: 0,
+    stdout,
+    stderr:
+      `${file}: was there already for good, and its link does not expire.\n` +
+      `${file}: was there already, and is still called photo.png.\n`,
   });
 });
 
@@ -233,6 +249,30 @@ describe('faults', () => {
   });
 });
 
+describe('Ctrl-C', () => {
+  test.each([['-'], ['--files-from', '-']])('while stdin is read for upload %s %s ends with 130', async (...args) => {
+    const world = await loggedIn();
+    const controller = new AbortController();
+    const io = createIo({ stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() });
+    const context = { io, interrupted: () => controller.signal };
+    const outcome = world.imgup(['upload', ...args], { context });
+    await delay(100);
+    controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.'));
+    expect(await outcome).toMatchObject({ code: 130 });
+  });
+
+  test('ends imgup doctor with 130', async () => {
+    const world = await loggedIn();
+    const controller = new AbortController();
+    world.network.way = (request) => {
+      controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.'));
+      return Promise.reject(connectionCut(request));
+    };
+    const context = { interrupted: () => controller.signal };
+    expect(await world.imgup(['doctor'], { context })).toMatchObject({ code: 130, stdout: '' });
+  });
+});
+
 describe('--delete-after', () => {
   test('removes what the server has, also what it had already, and nothing else', async () => {
     const world = await loggedIn();
@@ -259,12 +299,59 @@ describe('--delete-after', () => {
       const source_sha256 = _what.startsWith('of which') ? '0'.repeat(64) : Reflect.get(image, 'source_sha256');
       return { ...answer, body: bodyOf(JSON.stringify({ ...image, source_sha256 })) };
     };
-    const { code, stderr } = await world.imgup(['upload', file, '--delete-after']);
+    const { code, stdout, stderr } = await world.imgup(['upload', file, '--delete-after']);
+    expect(stdout).toMatch(/^http\S+\n$/);
     expect({ code, stderr }).toEqual({
-      code: 1,
+      code: 3,
       stderr: `imgup: ${file} was uploaded, and not deleted: it was changed meanwhile.\n`,
     });
     expect(await readdir(world.folder)).toContain('photo.png');
+  });
+});
+
+describe('--delete-after, where a file', () => {
+  test('cannot be deleted, gives its link and the failure', async () => {
+    const world = await loggedIn();
+    const [a = '', b = ''] = await pictures(world, ['a.png', 'b.png']);
+    world.network.way = async (request, next) => {
+      const answer = await next(request);
+      // root deletes from any folder: what is changed meanwhile stands in for what may not be deleted.
+      if (isUpload(request)) await writePicture(a, 98);
+      return answer;
+    };
+    const text = await world.imgup(['upload', a, '--delete-after']);
+    expect(text).toMatchObject({ code: 3, stdout: expect.stringMatching(/^http/) });
+    await writePicture(a, 5);
+    const { code, stdout, stderr } = await world.imgup(['upload', a, b, '--delete-after', '--json']);
+    const document: unknown = JSON.parse(stdout);
+    expect(v.is(cliOutput.upload, document)).toBe(true);
+    expect(document).toMatchObject({
+      files: [{ status: 'uploaded', image: {}, error: { code: 'file_changed', exit_code: 3 } }, { status: 'uploaded' }],
+      failed: 0,
+    });
+    expect({ code, last: stderr.trimEnd().split('\n').at(-1) }).toMatchObject({
+      code: 3,
+      last: expect.stringContaining('2 uploaded, 1 not deleted; see above.'),
+    });
+  });
+
+  test('is named twice, does not fail', async () => {
+    const world = await loggedIn();
+    const [a = '', ...others] = await numbered(world, 5);
+    const twice = await world.imgup(['upload', a, a, ...others, a, '--delete-after']);
+    expect(twice).toMatchObject({ code: 0, stderr: '' });
+    expect(twice.stdout.trimEnd().split('\n')).toHaveLength(7);
+  });
+
+  test('was removed by somebody else meanwhile, does not fail', async () => {
+    const world = await loggedIn();
+    const file = await world.picture();
+    world.network.way = async (request, next) => {
+      const answer = await next(request);
+      if (isUpload(request)) await rm(file, { force: true });
+      return answer;
+    };
+    expect(await world.imgup(['upload', file, '--delete-after'])).toMatchObject({ code: 0, stderr: '' });
   });
 });
 
@@ -408,6 +495,14 @@ describe('output', () => {
       { file: none, status: 'failed', error },
       { failed: 1, error: { exit_code: 3 } },
     ]);
+  });
+
+  test.each([
+    ['--', '--json'],
+    ['none.png', '--name', '--jsonl'],
+  ])('upload %s %s %s does not ask for JSON', async (...args) => {
+    const world = await loggedIn();
+    expect(await world.imgup(['upload', ...args])).toMatchObject({ code: 1, stdout: '' });
   });
 
   test('--qr is on stderr, and --copy, --open and --from-clipboard run what the system has for it', async () => {

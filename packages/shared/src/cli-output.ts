@@ -31,10 +31,13 @@ const begunSession = v.strictObject({
 
 const sessionAt = v.strictObject({ server: v.string(), username: v.string() });
 
+/** At the server; with an error where the local file was to be deleted, and is still there. */
+const atServer = { file: v.string(), image: imageResponse, error: v.optional(cliError) };
+
 /** What has become of one file; also a line of `--jsonl` and of `imgup watch --json`. */
 export const cliUploadedFile = v.variant('status', [
-  v.strictObject({ file: v.string(), status: v.literal('uploaded'), image: imageResponse }),
-  v.strictObject({ file: v.string(), status: v.literal('present'), image: imageResponse }),
+  v.strictObject({ ...atServer, status: v.literal('uploaded') }),
+  v.strictObject({ ...atServer, status: v.literal('present') }),
   v.strictObject({ file: v.string(), status: v.literal('failed'), error: cliError }),
   v.strictObject({ file: v.string(), status: v.literal('left') }),
 ]);

@@ -31,6 +31,7 @@ const SKEW_MAX_MS = 60_000;
  */
 export async function doctor(version: string, options: GlobalOptions, context: Context): Promise<void> {
   const { io, config } = context;
+  const signal = context.interrupted();
   const checks: Check[] = [];
 
   /** What was looked at, or null where that failed. */
@@ -40,6 +41,7 @@ export async function doctor(version: string, options: GlobalOptions, context: C
       checks.push({ name, ...find(found) });
       return found;
     } catch (error) {
+      if (signal.aborted) throw signal.reason;
       checks.push({ name, status: 'failed', message: explain(error).message });
       return null;
     }

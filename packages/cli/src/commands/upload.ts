@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
 import { count } from '../count.ts';
-import { CliError, EXIT, explain } from '../errors.ts';
+import { CliError, EXIT, explain, inJson } from '../errors.ts';
 import { uploadAll, type Batch, type Result } from '../upload/batch.ts';
 import { createBeginUpload, type SendingOptions } from '../upload/begin-upload.ts';
 import { collectSources, type SourceOptions } from '../upload/collect-sources.ts';
@@ -21,7 +21,13 @@ export interface UploadOptions extends SourceOptions, SendingOptions, ReportOpti
 /** Puts pictures on the server, and prints their links in the order asked: the only thing that reaches stdout. */
 export async function upload(files: string[], given: UploadOptions, context: Context): Promise<void> {
   const chosen = await withDefaults(given, context);
-  const options = chosen.format === 'json' ? { ...chosen, json: true } : chosen;
+  if (chosen.format !== 'json') return uploadChosen(files, chosen, context);
+  await uploadChosen(files, { ...chosen, json: true }, context).catch((error: unknown) => {
+    throw inJson(error);
+  });
+}
+
+async function uploadChosen(files: string[], options: UploadOptions, context: Context): Promise<void> {
   const format = parseFormat(options.format === undefined || options.format === 'json' ? 'url' : options.format);
   const signal = context.interrupted();
   const spool = createSpool();

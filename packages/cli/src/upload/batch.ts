@@ -5,7 +5,8 @@ import type { Uploaded } from './upload-picture.ts';
 
 /** What has become of one file. */
 export type Result =
-  | { source: Source; status: 'uploaded' | 'present'; image: ImageResponse; error: null }
+  /** With an error where the local file was to be deleted, and is still there. */
+  | { source: Source; status: 'uploaded' | 'present'; image: ImageResponse; error: CliError | null }
   | { source: Source; status: 'failed'; image: null; error: CliError }
   /** It was not tried, or not to its end. */
   | { source: Source; status: 'left'; image: null; error: null };
@@ -44,8 +45,8 @@ export async function uploadAll(sources: Source[], { begin, onResult, signal }: 
     try {
       const finish = await unlessAborted(begun.get(source) ?? begin(source), signal);
       begun.delete(source);
-      const { image, created } = await unlessAborted(finish(), signal);
-      return { source, status: created ? 'uploaded' : 'present', image, error: null };
+      const { image, created, notDeleted = null } = await unlessAborted(finish(), signal);
+      return { source, status: created ? 'uploaded' : 'present', image, error: notDeleted };
     } catch (error) {
       const failure = explain(error);
       if (!signal.aborted && !STOPPING.has(failure.exitCode) && !isOfCredentialStore(failure))

@@ -1,4 +1,5 @@
 import { unlink } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { connectAsUser } from '../api/connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT, explain } from '../errors.ts';
@@ -19,6 +20,8 @@ export interface SendingOptions extends GlobalOptions {
   wait?: boolean;
   deleteAfter?: boolean;
   verbose?: boolean;
+  /** What the picture is called, where it is one. */
+  name?: string;
 }
 
 /** What is done with each file. The server is asked nothing before there is a picture to send. */
@@ -47,10 +50,33 @@ export function createBeginUpload(
   });
   const onRetry = (error: unknown, seconds: number) =>
     remark(`${explain(error).message} The next attempt is in ${seconds.toFixed(1)} s.`);
+  /** What `--delete-after` has taken away, by its path: a file may be named twice. */
+  const deleted = new Map<string, Uploaded>();
+
+  /** Errors: the signal's reason. */
+  async function withoutFile(source: Source, digest: string, uploaded: Uploaded): Promise<Uploaded> {
+    const path = resolve(source.path);
+    deleted.set(path, uploaded);
+    try {
+      await removeSent(source, digest, uploaded, signal);
+      return uploaded;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      deleted.delete(path);
+      const { code, message, cause } = explain(error);
+      return { ...uploaded, notDeleted: new CliError(code, EXIT.partly, message, { cause }) };
+    }
+  }
+
   let way: Promise<ReturnType<typeof createUploadPicture>> | undefined;
 
   return async (source) => {
-    const picture = await readPictureFile(source.path, signal);
+    const picture = await readPictureFile(source.path, signal).catch((error: unknown) => {
+      const before = deleted.get(resolve(source.path));
+      if (before === undefined || !isGone(error)) throw error;
+      return { before };
+    });
+    if ('before' in picture) return async () => ({ image: picture.before.image, created: false });
     way ??= connectAsUser(context, options, signal).then(({ client, session }) =>
       createUploadPicture({ client, session, pace, wishes, signal, now, wait, onRetry }),
     );
@@ -62,10 +88,22 @@ export function createBeginUpload(
     return async () => {
       const uploaded = await finish();
       remark(`${source.label}: ${uploaded.created ? 'uploaded' : 'was there already'}`);
-      if (options.deleteAfter === true && source.own) await removeSent(source, picture.digest, uploaded, signal);
+      for (const line of unmet(uploaded, options)) progress.aside(() => io.note(`${source.label}: ${line}`));
+      if (options.deleteAfter === true && source.own) return withoutFile(source, picture.digest, uploaded);
       return uploaded;
     };
   };
+}
+
+/** What was asked for, and does not hold, because the picture was there already. */
+function unmet({ image, created }: Uploaded, { expires, name }: SendingOptions): string[] {
+  if (created) return [];
+  const lines: string[] = [];
+  if (expires !== undefined && expires !== 'never' && image.expires_at === null)
+    lines.push('was there already for good, and its link does not expire.');
+  if (name !== undefined && image.name !== name)
+    lines.push(`was there already, and is still called ${image.name ?? 'nothing'}.`);
+  return lines;
 }
 
 async function* counted(
@@ -83,13 +121,23 @@ async function* counted(
 /** Removes a file that the server has confirmed, unless it is another one by now. */
 async function removeSent(source: Source, digest: string, { image }: Uploaded, signal: AbortSignal): Promise<void> {
   const confirmed = Buffer.from(image.source_sha256, 'hex').toString('base64');
-  const { digest: present } = await readPictureFile(source.path, signal);
-  if (confirmed !== digest || present !== digest) {
+  const present = await readPictureFile(source.path, signal).catch((error: unknown) => {
+    if (isGone(error)) return null;
+    throw error;
+  });
+  // Somebody else has removed it: another imgup that watches the folder.
+  if (present === null) return;
+  if (confirmed !== digest || present.digest !== digest) {
     const message = `${source.path} was uploaded, and not deleted: it was changed meanwhile.`;
     throw new CliError('file_changed', EXIT.failed, message);
   }
-  await unlink(source.path).catch((error: unknown) => {
+  await unlink(source.path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return;
     const message = `${source.path} was uploaded, and cannot be deleted; check its folder's permissions.`;
     throw new CliError('file_not_deleted', EXIT.failed, message, { cause: error });
   });
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof CliError && error.code === 'file_not_found';
 }

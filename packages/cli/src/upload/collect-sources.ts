@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { Context } from '../context.ts';
 import { CliError, EXIT, usageError } from '../errors.ts';
@@ -32,7 +33,7 @@ export async function collectSources(
   if ((include.length > 0 || exclude.length > 0) && !recursive) {
     throw usageError('--include and --exclude choose in folders; add -r.');
   }
-  const listed = options.filesFrom === undefined ? [] : await readList(options.filesFrom, context);
+  const listed = options.filesFrom === undefined ? [] : await readList(options.filesFrom, context, signal);
   const paths = [...files, ...listed];
   if (paths.filter((path) => path === '-').length + (options.filesFrom === '-' ? 1 : 0) > 1) {
     throw usageError('stdin can be read only once; name "-" once.');
@@ -59,8 +60,13 @@ export async function collectSources(
   return sources.map((source) => ({ ...source, name }));
 }
 
-async function readList(path: string, { io }: Context): Promise<string[]> {
-  if (path === '-') return splitList((await buffer(io.stdin)).toString('utf8'));
+async function readList(path: string, { io }: Context, signal: AbortSignal): Promise<string[]> {
+  if (path === '-') {
+    const bytes = await buffer(addAbortSignal(signal, io.stdin)).catch((error: unknown) => {
+      throw signal.aborted ? signal.reason : error;
+    });
+    return splitList(bytes.toString('utf8'));
+  }
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new CliError('file_not_found', EXIT.failed, `The list ${path} cannot be read; check its name.`, {
       cause: error,

@@ -23,11 +23,11 @@ interface Telling {
 /** Prints what has become of a file. */
 export function tell(result: Result, { format, options, context, alone }: Telling): void {
   const { io } = context;
-  const { source, status, image } = result;
+  const { source, image, error } = result;
   if (options.jsonl === true) io.printJson(shown(result));
   else if (image !== null && options.json !== true) io.print(format(image, source.label));
   // A single failure is the command's own.
-  if (status === 'failed' && !alone) io.note(`imgup: ${aboutSource(source, result.error).message}`);
+  if (error !== null && !alone) io.note(`imgup: ${aboutSource(source, error).message}`);
   if (image !== null && image.removed.length > 0 && options.quiet !== true) {
     io.note(`${alone ? '' : `${source.label}: `}removed: ${image.removed.map(printable).join(', ')}`);
   }
@@ -51,17 +51,23 @@ export function failureOf(results: Result[], stopped: CliError | null): CliError
       : failures.every(({ exitCode }) => exitCode === first.exitCode)
         ? first.exitCode
         : EXIT.failed;
-  const message = `${failures.length} of ${results.length} failed${done > 0 ? `, ${done} uploaded` : ''}; see above.`;
+  const failed = results.filter(({ status }) => status === 'failed').length;
+  const parts = [
+    ...(failed > 0 ? [`${failed} of ${results.length} failed`] : []),
+    ...(done > 0 ? [`${done} uploaded`] : []),
+    ...(failures.length > failed ? [`${failures.length - failed} not deleted`] : []),
+  ];
+  const message = `${parts.join(', ')}; see above.`;
   return new CliError(done > 0 ? 'some_failed' : 'all_failed', code, message);
 }
 
 /** As `--json` and `--jsonl` show it. */
 export function shown({ source, status, image, error }: Result): object {
   const file = source.label;
-  if (image !== null) return { file, status, image };
-  if (error === null) return { file, status };
+  const done = image === null ? { file, status } : { file, status, image };
+  if (error === null) return done;
   const { code, message, exitCode } = aboutSource(source, error);
-  return { file, status, error: { code, message, exit_code: exitCode } };
+  return { ...done, error: { code, message, exit_code: exitCode } };
 }
 
 function aboutSource(source: Source, error: CliError): CliError {

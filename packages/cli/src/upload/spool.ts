@@ -25,7 +25,11 @@ export function createSpool(): Spool {
     async keep(stream, { label, name }, signal) {
       folder ??= mkdtemp(join(tmpdir(), 'imgup-'));
       const path = join(await folder, randomBytes(6).toString('hex'));
-      await pipeline(stream, limited(label), createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal });
+      await pipeline(stream, limited(label), createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal }).catch(
+        (error: unknown) => {
+          throw signal.aborted ? signal.reason : error;
+        },
+      );
       const { size } = await stat(path);
       if (size === 0) throw new CliError('image_empty', EXIT.refused, `${label} is empty; give a picture.`);
       return { label, path, name, bytes: size, own: false };

@@ -1,6 +1,7 @@
 import type { ImageResponse } from '@imgup/shared';
 import type { Client, Picture, UploadWishes } from '../api/client.ts';
 import type { Session } from '../api/session.ts';
+import type { CliError } from '../errors.ts';
 import type { Pace } from './pace.ts';
 import { createRetries } from './retries.ts';
 
@@ -8,6 +9,8 @@ export interface Uploaded {
   image: ImageResponse;
   /** False where the server had it already. */
   created: boolean;
+  /** Why the local file, which was to be deleted, is still there. */
+  notDeleted?: CliError;
 }
 
 interface UploadPictureOptions {
