@@ -37,12 +37,20 @@ export class CliError extends Error {
   readonly result: object;
   /** Whether it is shown as JSON though the command line does not ask for that: the settings do. */
   json = false;
+  /** The file that the message names, or null. */
+  readonly path: string | null;
 
-  constructor(code: string, exitCode: ExitCode, message: string, options: ErrorOptions & { result?: object } = {}) {
+  constructor(
+    code: string,
+    exitCode: ExitCode,
+    message: string,
+    options: ErrorOptions & { result?: object; path?: string } = {},
+  ) {
     super(message, options);
     this.code = code;
     this.exitCode = exitCode;
     this.result = options.result ?? {};
+    this.path = options.path ?? null;
   }
 }
 

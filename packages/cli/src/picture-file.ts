@@ -45,7 +45,7 @@ async function* unchanged(
     cause = error;
   }
   const message = `${path} was changed or removed while it was sent; upload it again.`;
-  throw new CliError('file_changed', EXIT.failed, message, { cause });
+  throw new CliError('file_changed', EXIT.failed, message, { cause, path });
 }
 
 /** No server can be set to take more (`--max-size`). */
@@ -59,7 +59,7 @@ async function look(path: string): Promise<{ size: number; type: ImageType }> {
   const found = await stat(path);
   if (!found.isFile()) {
     const what = found.isDirectory() ? 'a folder; add -r for the pictures in it.' : 'not a file; name a picture.';
-    throw new CliError('not_a_file', EXIT.failed, `${path} is ${what}`);
+    throw new CliError('not_a_file', EXIT.failed, `${path} is ${what}`, { path });
   }
   if (found.size === 0) throw aboutFile(path, localProblem('image_empty'));
   if (found.size > MAX_BYTES) throw aboutFile(path, localProblem('image_too_large'));
@@ -94,7 +94,7 @@ function ftypEnd(start: Buffer): number {
 
 /** The failure of one file, with its name. */
 export function aboutFile(path: string, { code, exitCode, message, cause }: CliError): CliError {
-  return new CliError(code, exitCode, `${path}: ${message}`, { cause });
+  return new CliError(code, exitCode, `${path}: ${message}`, { cause, path });
 }
 
 function fileFailure(path: string, error: unknown): CliError {
@@ -103,11 +103,15 @@ function fileFailure(path: string, error: unknown): CliError {
   switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':
-      return new CliError('file_not_found', EXIT.failed, `There is no file ${path}; check its name.`, { cause: error });
+      return new CliError('file_not_found', EXIT.failed, `There is no file ${path}; check its name.`, {
+        cause: error,
+        path,
+      });
     case 'EACCES':
     case 'EPERM':
       return new CliError('file_unreadable', EXIT.failed, `You may not read ${path}; change its permissions.`, {
         cause: error,
+        path,
       });
     default:
       return new CliError(
@@ -116,6 +120,7 @@ function fileFailure(path: string, error: unknown): CliError {
         `${path} cannot be read (${String(code ?? error)}); check it.`,
         {
           cause: error,
+          path,
         },
       );
   }

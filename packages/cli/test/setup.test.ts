@@ -174,6 +174,20 @@ describe('imgup config', () => {
     expect(await world.imgup(['upload', 'none.png', '--format', 'url'])).toMatchObject({ code: 1, stdout: '' });
   });
 
+  test.each([
+    ['format', 'xml'],
+    ['expires', 'soon'],
+  ])('a bad %s that was written into the file is said to be there', async (name, value) => {
+    const world = await openWorld();
+    await world.register();
+    const path = join(world.folder, 'config', 'imgup', 'config.json');
+    await writeFile(path, JSON.stringify({ ...(JSON.parse(await readFile(path, 'utf8')) as object), [name]: value }));
+    const { code, stderr } = await world.imgup(['upload', await world.picture()]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`imgup: ${name} in config.json is "${value}"`);
+    expect(stderr).toContain(`\`imgup config unset ${name}\``);
+  });
+
   test('a server that is set is used', async () => {
     const world = await openWorld();
     await world.imgup(['config', 'set', 'server', `${OTHER}/`]);

@@ -418,7 +418,7 @@ describe('what to upload', () => {
     const world = await loggedIn();
     const files = await pictures(world, ['a b.png', 'c.png']);
     const list = join(world.folder, 'list');
-    await writeFile(list, files.join(between) + between);
+    await writeFile(list, `\uFEFF${files.join(between)}${between}`);
     const { stdout } = await world.imgup(['upload', '--files-from', list]);
     expect(await names(world, stdout)).toEqual(['a b.png', 'c.png']);
     expect(await world.imgup(['upload', '--files-from', '-'], { stdin: files.join(between) })).toMatchObject({
@@ -431,6 +431,11 @@ describe('what to upload', () => {
     const world = await loggedIn();
     expect(await world.imgup(['upload'])).toMatchObject({ code: 2, stderr: expect.stringContaining('Name a picture') });
     expect(await world.imgup(['upload', 'a', 'b', '--name', 'c'])).toMatchObject({ code: 2 });
+    for (const option of ['--files-from', '--name', '--include', '--exclude'])
+      expect(await world.imgup(['upload', '-r', 'a', option, ''])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`${option} is empty`),
+      });
   });
 });
 
@@ -456,6 +461,9 @@ describe('output', () => {
       'mark',
       '--format is "mark"; give one of url, markdown, html, bbcode, json, or a template such as \'{url} {name}\'',
     ],
+    ['{url', '--format is "{url", with a brace that is not closed'],
+    ['x{', '--format is "x{", with a brace that is not closed'],
+    ['{url} {', 'with a brace that is not closed'],
     ['{link}', '--format has no {link}; there are {url}'],
     ['{url} {toString}', '--format has no {toString}'],
   ])('--format %s is wrong usage', async (format, sentence) => {

@@ -64,7 +64,7 @@ export function createBeginUpload(
       if (signal.aborted) throw signal.reason;
       deleted.delete(path);
       const { code, message, cause } = explain(error);
-      return { ...uploaded, notDeleted: new CliError(code, EXIT.partly, message, { cause }) };
+      return { ...uploaded, notDeleted: new CliError(code, EXIT.partly, message, { cause, path: source.path }) };
     }
   }
 
@@ -129,12 +129,12 @@ async function removeSent(source: Source, digest: string, { image }: Uploaded, s
   if (present === null) return;
   if (confirmed !== digest || present.digest !== digest) {
     const message = `${source.path} was uploaded, and not deleted: it was changed meanwhile.`;
-    throw new CliError('file_changed', EXIT.failed, message);
+    throw new CliError('file_changed', EXIT.failed, message, { path: source.path });
   }
   await unlink(source.path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return;
     const message = `${source.path} was uploaded, and cannot be deleted; check its folder's permissions.`;
-    throw new CliError('file_not_deleted', EXIT.failed, message, { cause: error });
+    throw new CliError('file_not_deleted', EXIT.failed, message, { cause: error, path: source.path });
   });
 }
 

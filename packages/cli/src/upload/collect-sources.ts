@@ -30,6 +30,10 @@ export async function collectSources(
 ): Promise<Source[]> {
   const { include = [], exclude = [], recursive = false, name } = options;
   const { stdin } = context.io;
+  const words = { '--files-from': options.filesFrom, '--name': name, '--include': include, '--exclude': exclude };
+  for (const [option, given = []] of Object.entries(words)) {
+    if ([given].flat().includes('')) throw usageError(`${option} is empty; leave it out, or give it a value.`);
+  }
   if ((include.length > 0 || exclude.length > 0) && !recursive) {
     throw usageError('--include and --exclude choose in folders; add -r.');
   }
@@ -65,12 +69,17 @@ async function readList(path: string, { io }: Context, signal: AbortSignal): Pro
     const bytes = await buffer(addAbortSignal(signal, io.stdin)).catch((error: unknown) => {
       throw signal.aborted ? signal.reason : error;
     });
-    return splitList(bytes.toString('utf8'));
+    return splitList(withoutMark(bytes.toString('utf8')));
   }
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     throw new CliError('file_not_found', EXIT.failed, `The list ${path} cannot be read; check its name.`, {
       cause: error,
     });
   });
-  return splitList(text);
+  return splitList(withoutMark(text));
+}
+
+/** Notepad and PowerShell begin a text with a byte order mark. */
+function withoutMark(text: string): string {
+  return text.replace(/^\uFEFF/, '');
 }

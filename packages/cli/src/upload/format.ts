@@ -47,6 +47,9 @@ export function parseFormat(text: string, source = '--format'): Format {
     const known = Object.keys(PLACEHOLDERS).map((name) => `{${name}}`);
     throw usageError(`${source} has no {${wrong}}; there are ${known.join(', ')}.`);
   }
+  if (!/\{\w+\}/.test(text) || text.split('{').length > text.split('}').length) {
+    throw usageError(`${source} is "${text}", with a brace that is not closed; write a template as '{url} {name}'.`);
+  }
   return (image, label) =>
     text.replace(/\{(\w+)\}/g, (_match, name: string) =>
       isKey(PLACEHOLDERS, name) ? PLACEHOLDERS[name](image, label) : '',

@@ -71,11 +71,7 @@ export function shown({ source, status, image, error }: Result): object {
 }
 
 function aboutSource(source: Source, error: CliError): CliError {
-  const isNamed = error.message.includes(source.path) || error.message.startsWith(source.label);
-  if (isNamed && source.own) return error;
-  const { code, exitCode, cause } = error;
-  const message = error.message.replaceAll(source.path, source.label);
-  return message.startsWith(source.label)
-    ? new CliError(code, exitCode, message, { cause })
-    : aboutFile(source.label, error);
+  const { code, exitCode, message, cause, path } = error;
+  if (path === null) return aboutFile(source.label, error);
+  return source.own ? error : new CliError(code, exitCode, message.replaceAll(path, source.label), { cause });
 }
