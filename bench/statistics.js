@@ -27,3 +27,10 @@ export function table(head, rows) {
   const line = (/** @type {(string | number)[]} */ cells) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
+
+/** How long something takes, in milliseconds. @param {() => Promise<unknown>} work */
+export async function time(work) {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { account, startImgup } from '../imgup.js';
 import { seed } from '../seed.js';
 import { peakMegabytes } from '../server-process.js';
-import { median, ratios, table } from '../statistics.js';
+import { median, ratios, table, time } from '../statistics.js';
 
 const KINDS = /** @type {const} */ (['upload', 'read', 'page']);
 
@@ -112,11 +112,4 @@ async function measure({ server, headers }, round) {
   const read = await time(async () => (await fetch(url)).arrayBuffer());
   const page = await time(async () => (await fetch(`${server.url}/api/images?limit=50`, { headers })).text());
   return { upload, read, page };
-}
-
-/** @param {() => Promise<unknown>} work milliseconds */
-async function time(work) {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { account, PASSWORD, startImgup } from '../imgup.js';
-import { percentile, ratios, median, table } from '../statistics.js';
+import { percentile, ratios, median, table, time } from '../statistics.js';
 import { whole } from '../picture.js';
 
 const LOG_INS = 50;
@@ -78,11 +78,4 @@ async function logIn(url) {
   });
   await answer.arrayBuffer();
   return answer.status;
-}
-
-/** @param {() => Promise<unknown>} work milliseconds */
-async function time(work) {
-  const began = performance.now();
-  await work();
-  return performance.now() - began;
 }

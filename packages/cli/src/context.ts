@@ -6,6 +6,7 @@ import { drawsLines, readConfig, type Config } from './config.ts';
 import type { CredentialStore } from './credentials/credential-store.ts';
 import { EXIT, CliError } from './errors.ts';
 import { createIo, type Io } from './io.ts';
+import { once } from './once.ts';
 import type { Prompt } from './prompt.ts';
 import type { Settings } from './settings.ts';
 
@@ -113,8 +114,3 @@ const END_SIGNALS = {
 type EndSignal = keyof typeof END_SIGNALS;
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-
-function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
-}

@@ -33,7 +33,7 @@ export const SETTINGS: Setting[] = [
     purpose: 'what uploads print, as --format',
     get: ({ format }) => format,
     set(data, text) {
-      if (text !== undefined && text !== 'json') parseFormat(text, 'format');
+      parseFormat(text, 'format');
       return { ...data, format: text };
     },
   },

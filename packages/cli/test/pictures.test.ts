@@ -3,6 +3,7 @@ import { lstat, mkdir, open, readdir, readFile, symlink, writeFile } from 'node:
 import { join } from 'node:path';
 import type { ImageResponse, ImagesResponse } from '@imgup/shared';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { TransportRequest, TransportResponse } from '../src/api/transport.ts';
 import { bodyOf, connectionCut, openWorld, rewriting, SERVER, type World } from './world.ts';
 
 async function loggedIn(options: Parameters<typeof openWorld>[0] = {}): Promise<World> {
@@ -219,9 +220,7 @@ describe('imgup get', () => {
     await uploaded(world, 1);
     const folder = join(world.folder, 'out');
     await mkdir(folder);
-    world.network.way = async (request, next) => {
-      const answer = await next(request);
-      if (!request.url.pathname.startsWith('/i/')) return answer;
+    changePictures(world, (answer) => {
       async function* body() {
         for await (const chunk of answer.body) {
           expect((await readdir(folder)).filter((name) => !name.endsWith('.part'))).toEqual([]);
@@ -230,7 +229,7 @@ describe('imgup get', () => {
         }
       }
       return { ...answer, body: body() };
-    };
+    });
     const { code, stderr } = await world.imgup(['get', 'last', '-o', join(folder, 'a.png')]);
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('is there already') });
     expect(await readdir(folder)).toEqual(['a.png']);
@@ -269,20 +268,14 @@ describe('imgup get', () => {
     await uploaded(world, 1);
     const folder = join(world.folder, 'out');
     await mkdir(folder);
-    world.network.way = async (request, next) => {
-      const answer = await next(request);
-      return request.url.pathname.startsWith('/i/') ? { ...answer, body: bodyOf('something else') } : answer;
-    };
+    changePictures(world, (answer) => ({ ...answer, body: bodyOf('something else') }));
     const damaged = await world.imgup(['get', 'last', '-o', folder]);
     expect(damaged).toEqual({
       code: 1,
       stdout: '',
       stderr: `imgup: ${SERVER} sent other bytes than it announced; try again.\n`,
     });
-    world.network.way = async (request, next) => {
-      const answer = await next(request);
-      return request.url.pathname.startsWith('/i/') ? { ...answer, body: cutBody(request) } : answer;
-    };
+    changePictures(world, (answer, request) => ({ ...answer, body: cutBody(request) }));
     expect(await world.imgup(['get', 'last', '-o', folder])).toMatchObject({ code: 7 });
     expect(await readdir(folder)).toEqual([]);
   });
@@ -301,13 +294,11 @@ describe('imgup get', () => {
     await uploaded(world, 1);
     const folder = join(world.folder, 'out');
     await mkdir(folder);
-    world.network.way = async (request, next) => {
-      const answer = await next(request);
-      const header = `inline; filename*=UTF-8''${encodeURIComponent(name)}`;
-      return request.url.pathname.startsWith('/i/')
-        ? { ...answer, headers: { ...answer.headers, 'content-disposition': header } }
-        : answer;
-    };
+    const header = `inline; filename*=UTF-8''${encodeURIComponent(name)}`;
+    changePictures(world, (answer) => ({
+      ...answer,
+      headers: { ...answer.headers, 'content-disposition': header },
+    }));
     expect(await world.imgup(['get', 'last', '-o', folder])).toMatchObject({ code: 0 });
     const [saved, ...others] = await readdir(folder);
     expect(saved).toMatch(expected instanceof RegExp ? expected : startingWith(expected));
@@ -431,6 +422,17 @@ describe('imgup rm', () => {
 
 function startingWith(text: string): RegExp {
   return new RegExp(`^${text.replace(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}`);
+}
+
+/** Pictures, and nothing else, come otherwise than the server has sent them. */
+function changePictures(
+  world: World,
+  change: (answer: TransportResponse, request: TransportRequest) => TransportResponse,
+) {
+  world.network.way = async (request, next) => {
+    const answer = await next(request);
+    return request.url.pathname.startsWith('/i/') ? change(answer, request) : answer;
+  };
 }
 
 async function servedBytes(world: World, image: ImageResponse | undefined): Promise<Buffer> {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoginResponse } from '@imgup/shared';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openFilesystemImageStore } from '../src/adapters/filesystem/image-store.ts';
-import type { ImageRecord } from '../src/ports/image-store.ts';
+import { recordOf } from './filesystem-store.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, filesOf, imageOf, openApp, PASSWORD, refusal, temporaryFolder, type TestApp } from './test-app.ts';
 
@@ -225,19 +225,4 @@ test('a data folder is not given up while an upload is being stored, though nobo
   expect(await filesOf(again.data)).toHaveLength(before.length + 3);
 });
 
-const RECORD: ImageRecord = {
-  id: '7abc',
-  owner: 'ada',
-  name: null,
-  type: 'image/png',
-  extension: 'png',
-  bytes: 7,
-  width: 1,
-  height: 1,
-  sha256: 'a'.repeat(64),
-  sourceSha256: 'a'.repeat(64),
-  digestKey: 'a'.repeat(64),
-  removed: [],
-  createdAt: '2026-01-01T00:00:00.000Z',
-  expiresAt: null,
-};
+const RECORD = recordOf('7abc', 'a');

@@ -44,6 +44,15 @@ test('what only decoding finds is refused by default, and admitted with --verify
   }
 });
 
+test('a side that no decoder should meet is refused, for small versions are made of it all the same', async () => {
+  const app = await openApp({ verify: 'header' });
+  const { access_token: token } = await app.register('ada');
+  const wide = await sharp({ create: { width: 32_768, height: 1, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+  expect(await problemOf(await app.upload(token, wide))).toMatchObject({ code: 'image_too_many_pixels' });
+});
+
 test('limits and private metadata are minded all the same', async () => {
   const app = await openApp({ verify: 'header', maxPixels: 50_000 });
   const { access_token: token } = await app.register('ada');

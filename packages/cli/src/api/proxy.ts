@@ -35,6 +35,12 @@ export function proxyFor(origin: string, { http, https, all, no }: ProxySettings
   return address;
 }
 
+/** A proxy as people may see it: without its name and password. */
+export function shownProxy(proxy: string): string {
+  const { protocol, host } = new URL(proxy);
+  return `${protocol}//${host}`;
+}
+
 function isProxy(address: string): boolean {
   if (!URL.canParse(address)) return false;
   const { protocol, hostname, username, password } = new URL(address);

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { ProxyAgent, request as send } from 'undici';
+import { shownProxy } from './proxy.ts';
 import { CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS, transportFailure } from './transport.ts';
 import type { StreamBody, Transport, TransportRequest } from './transport.ts';
 
@@ -18,9 +19,8 @@ export function createUndiciTransport(proxy: string): Transport {
     bodyTimeout: IDLE_TIMEOUT_MS,
   });
 
-  const { protocol, host } = new URL(proxy);
   const failure = (error: unknown, request: TransportRequest) =>
-    transportFailure(error, request, { proxy: `${protocol}//${host}` });
+    transportFailure(error, request, { proxy: shownProxy(proxy) });
 
   async function* bodyOf(body: AsyncIterable<Uint8Array>, request: TransportRequest): AsyncGenerator<Uint8Array> {
     try {

@@ -1,6 +1,6 @@
 import type { MeResponse } from '@imgup/shared';
 import { chooseOrigin, connect, connectAsUser } from '../api/connect.ts';
-import { proxyFor } from '../api/proxy.ts';
+import { proxyFor, shownProxy } from '../api/proxy.ts';
 import { SERVICE } from '../credentials/credential-store.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT, explain } from '../errors.ts';
@@ -53,11 +53,11 @@ export async function doctor(version: string, options: GlobalOptions, context: C
   await look('settings', readSettings, () => ok(`in ${config().folder}`));
   const server = await look(
     'server',
-    () => greet(options, context),
+    () => greet(options, context, signal),
     ({ origin, tookMs }) => ok(`${origin} answers in ${tookMs} ms`),
   );
   const way = async () => proxyFor(await chooseOrigin(context, options), config().proxy);
-  await look('proxy', way, (proxy) => ok(proxy === null ? 'none is used' : `${withoutPassword(proxy)} is used`));
+  await look('proxy', way, (proxy) => ok(proxy === null ? 'none is used' : `${shownProxy(proxy)} is used`));
   if (server !== null) {
     checks.push({ name: 'version', ...compareVersions(version, server.version) });
     checks.push({ name: 'clock', ...compareClocks(server.skewMs) });
@@ -67,7 +67,7 @@ export async function doctor(version: string, options: GlobalOptions, context: C
     const me = await look(
       'login',
       async () => {
-        const { client, session } = await connectAsUser(context, options, context.interrupted());
+        const { client, session } = await connectAsUser(context, options, signal);
         return session.authorized((token) => client.me(token));
       },
       ({ user, session }) => ok(`${user.username}, until ${readableTime(session.expires_at)} UTC`),
@@ -77,8 +77,8 @@ export async function doctor(version: string, options: GlobalOptions, context: C
   finish(checks, options, io);
 }
 
-async function greet(options: GlobalOptions, context: Context) {
-  const { origin, client } = await connect(context, options, context.interrupted());
+async function greet(options: GlobalOptions, context: Context, signal: AbortSignal) {
+  const { origin, client } = await connect(context, options, signal);
   const startedAt = performance.now();
   const { body, serverTime } = await client.about();
   return {
@@ -142,11 +142,4 @@ async function tryCredentials({ credentials, config }: Context): Promise<string>
   }
   if (store.kind === 'keychain') return 'in the keychain of this system';
   return 'in a file that only you can read; IMGUP_CREDENTIAL_STORE=keychain insists on a keychain';
-}
-
-function withoutPassword(proxy: string): string {
-  const url = new URL(proxy);
-  url.username = '';
-  url.password = '';
-  return url.origin;
 }

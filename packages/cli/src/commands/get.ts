@@ -2,6 +2,7 @@ import { SMALL_WIDTHS } from '@imgup/shared';
 import { connectAsUser } from '../api/connect.ts';
 import type { Context } from '../context.ts';
 import { usageError } from '../errors.ts';
+import { once } from '../once.ts';
 import { download, type Download } from '../pictures/download.ts';
 import { eachPicture } from '../pictures/each-picture.ts';
 import { findPicture, isLink, requireNames } from '../pictures/find-picture.ts';
@@ -83,9 +84,4 @@ async function writeOut({ chunks }: Download, { io }: Context): Promise<number> 
     if (!io.stdout.write(chunk)) await io.flush();
   }
   return bytes;
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => (made ??= make());
 }

@@ -28,7 +28,7 @@ export async function upload(files: string[], given: UploadOptions, context: Con
 }
 
 async function uploadChosen(files: string[], options: UploadOptions, context: Context): Promise<void> {
-  const format = parseFormat(options.format === undefined || options.format === 'json' ? 'url' : options.format);
+  const format = parseFormat(options.format);
   const signal = context.interrupted();
   const spool = createSpool();
   try {

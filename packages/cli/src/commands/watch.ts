@@ -35,7 +35,7 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
   const { io, wait } = context;
   const chosen = await withDefaults(given, context);
   const options = chosen.format === 'json' ? { ...chosen, json: true } : chosen;
-  const format = parseFormat(options.format === undefined || options.format === 'json' ? 'url' : options.format);
+  const format = parseFormat(options.format);
   const stopping = new AbortController();
   void context.stopRequested().then(() => stopping.abort(new CliError('stopped', EXIT.interrupted, 'Stopped.')));
   const { signal } = stopping;

@@ -9,8 +9,6 @@ export interface Download {
   type: string;
   /** What the server calls it, where it does. */
   name: string | null;
-  /** In bytes, where the server says it. */
-  length: number | null;
   /** Ends with an error where the bytes are not those that the server has announced. */
   chunks: AsyncIterable<Uint8Array>;
 }
@@ -18,8 +16,6 @@ export interface Download {
 interface DownloadOptions {
   /** The way to the server of a URL. */
   transport: (origin: string) => Promise<Transport>;
-  /** What the server is asked for, `Accept`. */
-  accept?: string;
   signal: AbortSignal;
 }
 
@@ -27,10 +23,10 @@ interface DownloadOptions {
 const REDIRECTS_MAX = 3;
 
 /** Errors: `CliError` where there is no picture, `TransportError`. */
-export async function download(url: URL, { transport, accept = '*/*', signal }: DownloadOptions): Promise<Download> {
+export async function download(url: URL, { transport, signal }: DownloadOptions): Promise<Download> {
   let at = url;
   for (let redirects = 0; ; redirects += 1) {
-    const request = { method: 'GET' as const, url: at, headers: { accept }, signal };
+    const request = { method: 'GET' as const, url: at, headers: { accept: '*/*' }, signal };
     const response = await (await transport(at.origin))(request);
     const { status, headers } = response;
     const location = headers['location'] ?? '';
@@ -45,7 +41,7 @@ export async function download(url: URL, { transport, accept = '*/*', signal }: 
       throw noPicture(url, status, type);
     }
     const length = /^\d{1,15}$/.test(headers['content-length'] ?? '') ? Number(headers['content-length']) : null;
-    return { type, name: nameIn(headers), length, chunks: checked(response, request, length) };
+    return { type, name: nameIn(headers), chunks: checked(response, request, length) };
   }
 }
 

@@ -16,8 +16,7 @@ export async function withDefaults<Options extends UploadDefaults>(
 ): Promise<Options> {
   const { format, expires, copy } = await (await settings()).read();
   const wantsJson = (options.format ?? format) === 'json';
-  if (options.format === undefined && format !== undefined && !wantsJson)
-    check('format', wantsJson, (source) => parseFormat(format, source));
+  if (options.format === undefined) check('format', wantsJson, (source) => parseFormat(format, source));
   if (options.expires === undefined) check('expires', wantsJson, (source) => parseExpiry(expires, source));
   return {
     ...options,

@@ -31,11 +31,13 @@ const PLACEHOLDERS = {
 export const FORMAT_NAMES = [...Object.keys(FORMATS), 'json'].join(', ');
 
 /**
- * A name, or a template such as `{url} {name}`. Errors: `CliError` (usage).
+ * How the line of a picture is written. Errors: `CliError` (usage).
  *
+ * @param text a name, or a template such as `{url} {name}`; undefined: the link. `json` has no lines of this kind
  * @param source what the person wrote it in
  */
-export function parseFormat(text: string, source = '--format'): Format {
+export function parseFormat(text: string | undefined, source = '--format'): Format {
+  if (text === undefined || text === 'json') return FORMATS.url;
   if (isKey(FORMATS, text)) return FORMATS[text];
   if (!text.includes('{')) {
     throw usageError(`${source} is "${text}"; give one of ${FORMAT_NAMES}, or a template such as '{url} {name}'.`);

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { imageDimensionsFromData } from 'image-dimensions';
 import { AppError } from '../../errors.ts';
 import type { PictureDecoder } from '../../ports/picture-decoder.ts';
+import { refuseTooMuch } from '../refuse-too-much.ts';
 
 interface HeaderDecoderOptions {
   /** Makes the small versions when they are first asked for. */
@@ -34,10 +35,7 @@ export function createHeaderDecoder({ decoder, maxPixels }: HeaderDecoderOptions
         );
       }
       const { width, height } = size;
-      if (width * height > maxPixels) {
-        const detail = `The picture has ${width} × ${height} pixels, and at most ${maxPixels} are accepted. Make it smaller.`;
-        throw new AppError('image_too_many_pixels', detail);
-      }
+      refuseTooMuch({ width, height, frames: 1, pixels: width * height }, maxPixels);
       return { width, height, frames: 1 };
     },
   };

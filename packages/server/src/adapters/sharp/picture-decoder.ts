@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { AppError } from '../../errors.ts';
 import type { PictureDecoder } from '../../ports/picture-decoder.ts';
+import { refuseTooMuch } from '../refuse-too-much.ts';
 import { createDecoderQueue } from './decoder-queue.ts';
 import type { Measured, MeasureTask, ShrinkTask } from './picture-worker.js';
 
@@ -14,11 +15,6 @@ const CHECKS_AT_ONCE = 2;
 
 /** Links are public: what is asked for by them must not keep anyone from uploading. */
 const VIEWS_AT_ONCE = 1;
-
-const MAX_FRAMES = 1000;
-
-/** Of rows this long, a decoder holds many at once: 60 megapixels took 0.3 GB with these, and 10 GB with rows of 15 million. */
-const MAX_SIDE = 32_767;
 
 /** A JPEG in steps has ten or so; in thousands, a small file takes minutes. */
 const MAX_SCANS = 100;
@@ -37,15 +33,10 @@ export function createSharpDecoder({ maxPixels }: DecoderOptions): PictureDecode
   const checks = createDecoderQueue(CHECKS_AT_ONCE);
   const views = createDecoderQueue(VIEWS_AT_ONCE);
 
-  function refuseTooMuch({ width, height, frames, pixels, scans }: Measured): void {
-    if (frames > MAX_FRAMES) throw tooMuch(`${frames} frames, and at most ${MAX_FRAMES} are accepted`);
-    const side = Math.max(width, height);
-    if (side > MAX_SIDE) throw tooMuch(`a side of ${side} pixels, and at most ${MAX_SIDE} are accepted`);
-    if (pixels > maxPixels) {
-      throw tooMuch(`${megapixels(pixels)} in all its frames, and at most ${megapixels(maxPixels)} are accepted`);
-    }
-    if (scans > MAX_SCANS) {
-      const detail = `The picture is coded in ${scans} scans, and at most ${MAX_SCANS} are accepted. Export it again.`;
+  function refuseHopeless(measured: Measured): void {
+    refuseTooMuch(measured, maxPixels);
+    if (measured.scans > MAX_SCANS) {
+      const detail = `The picture is coded in ${measured.scans} scans, and at most ${MAX_SCANS} are accepted. Export it again.`;
       throw new AppError('image_invalid', detail);
     }
   }
@@ -57,7 +48,7 @@ export function createSharpDecoder({ maxPixels }: DecoderOptions): PictureDecode
       if (to === null) throw new Error('The decoder was not told where to write the small version.');
       const measure: MeasureTask = { path };
       const measured = await checks.run<Measured>('measure', measure, 0);
-      refuseTooMuch(measured);
+      refuseHopeless(measured);
       const { width, height, frames, pixels, isAvif } = measured;
       const task: ShrinkTask = { path, to, width: CHECK_WIDTH, format: 'webp', maxPixels };
       await removedOnFailure(to, checks.run('check', task, isAvif ? AVIF_WEIGHT * pixels : pixels));
@@ -82,12 +73,4 @@ async function removedOnFailure(file: string, work: Promise<unknown>): Promise<v
     await rm(file, { force: true });
     throw error;
   }
-}
-
-function tooMuch(what: string): AppError {
-  return new AppError('image_too_many_pixels', `The picture has ${what}. Make it smaller.`);
-}
-
-function megapixels(pixels: number): string {
-  return `${Math.ceil(pixels / 1e5) / 10} megapixels`;
 }
