@@ -16,7 +16,8 @@ const LINGER_SLOW = 500;
 const TIMEOUTS = {
   headersTimeout: 15_000,
   requestTimeout: 10 * 60_000,
-  keepAliveTimeout: 15_000,
+  /** Longer than proxies keep an idle connection (nginx and AWS's: 60 s), or one would send a request as it is being closed. */
+  keepAliveTimeout: 75_000,
   connectionsCheckingInterval: 2000,
   /** For a client that does not read its answer, and so holds a connection and an open file. */
   unreadTimeout: 60_000,
