@@ -1,4 +1,5 @@
 import type { HttpBindings } from '@hono/node-server';
+import type { ProblemCode } from '@imgup/shared';
 import type { User } from './ports/account-store.ts';
 import type { Authenticated } from './services/sessions.ts';
 
@@ -10,5 +11,7 @@ export interface AppEnv {
     user: User;
     /** With which session; not set where an upload key will do. */
     auth: Authenticated;
+    /** The problem that it is answered with; not set where there is none. */
+    problem: ProblemCode;
   };
 }

@@ -1,9 +1,11 @@
 import { problems, problemType, type ProblemCode, type ProblemResponse } from '@imgup/shared';
+import { requestId } from './request-id.ts';
 
-/** An answer as RFC 9457 has it. A 401 says how to authenticate, as RFC 6750 (section 3) has it. */
+/** An answer as RFC 9457 has it, whose `instance` is the request (section 3.1.5). A 401 says how to authenticate, as RFC 6750 (section 3) has it. */
 export function problemBody(code: ProblemCode, detail: string): ProblemResponse {
   const { status, title } = problems[code];
-  return { type: problemType(code), title, status, detail, code };
+  const id = requestId();
+  return { type: problemType(code), title, status, detail, code, ...(id && { instance: `urn:imgup:request:${id}` }) };
 }
 
 export function problemResponse(code: ProblemCode, detail: string, headers: Record<string, string> = {}): Response {
