@@ -112,7 +112,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       windowMs: uploadLimit.windowMs,
       now: steady,
     });
-    const probe = createStorageProbe({ folder: join(data, 'incoming'), now });
+    const probe = watchStore('disk', createStorageProbe({ folder: join(data, 'incoming'), now }));
     const readiness = createReadiness({ probe, minFree: config.minFree });
     const attempts = createAttemptLimits({ ...config.loginLimit, now: steady });
     const passwords = createPasswords({ cost: passwordCost, metrics });

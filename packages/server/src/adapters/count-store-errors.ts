@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import { noMetrics, type Metrics } from '../ports/metrics.ts';
 
-const STORES = ['accounts', 'images', 'incoming', 'cache', 'limiter'] as const;
+const STORES = ['accounts', 'images', 'incoming', 'cache', 'limiter', 'disk'] as const;
 
 const KINDS = {
   full: ['ENOSPC', 'EDQUOT'],

@@ -1,4 +1,5 @@
-import type { ProblemCode } from '@imgup/shared';
+import { AsyncResource } from 'node:async_hooks';
+import { paths, type ProblemCode } from '@imgup/shared';
 import { createMiddleware } from 'hono/factory';
 import { routePath } from 'hono/route';
 import type { Context } from 'hono';
@@ -16,6 +17,9 @@ interface ObserveRequestsOptions {
 
 /** Whoever guesses passwords is to be found, by fail2ban say. Of all others the log keeps no address. */
 const GUESSES = new Set<ProblemCode>(['wrong_credentials', 'wrong_password', 'too_many_attempts']);
+
+/** Asked every few seconds, by programs that tell themselves where the answer is not good. */
+const WATCHED = new Set<string | null>([paths.health, paths.ready, paths.metrics]);
 
 /** No id is longer, and every token is: some people put one into a path. */
 const LONGEST_PARAMETER = 64;
@@ -36,7 +40,7 @@ export function observeRequests({ logger, requestMetrics, trustedProxies }: Obse
     const socket = incoming?.socket;
     const address = clientAddress(c, trustedProxies);
     logger.debug(
-      { method, route, ...parameters(c), address, agent: c.req.header('User-Agent')?.slice(0, 100) },
+      { method, route, ...parameters(c, route), address, agent: c.req.header('User-Agent')?.slice(0, 100) },
       'request begins',
     );
     requestMetrics.begin(method, route);
@@ -46,7 +50,8 @@ export function observeRequests({ logger, requestMetrics, trustedProxies }: Obse
     const problem = c.var.problem ?? null;
     requestMetrics.answered({ method, route, status, problem, seconds });
 
-    const end = (traffic: Traffic | null) => {
+    // Bound, because a response ends under no request's id.
+    const end = AsyncResource.bind((traffic: Traffic | null) => {
       requestMetrics.ended(traffic);
       const fields = {
         method,
@@ -59,8 +64,9 @@ export function observeRequests({ logger, requestMetrics, trustedProxies }: Obse
         ...(c.var.user && { user: c.var.user.username }),
         ...(problem !== null && GUESSES.has(problem) && { address }),
       };
-      logger.info(fields, 'request');
-    };
+      if (WATCHED.has(route) && problem === null) logger.debug(fields, 'request');
+      else logger.info(fields, 'request');
+    });
     if (outgoing === undefined || socket === undefined) end(null);
     else if (outgoing.closed) end(takeTraffic(socket));
     else outgoing.once('close', () => end(takeTraffic(socket)));
@@ -72,7 +78,11 @@ function matchedRoute(c: Context<AppEnv>): string | null {
   return path.endsWith('*') ? null : path;
 }
 
-function parameters(c: Context<AppEnv>): { parameters?: Record<string, string> } {
-  const all = Object.entries(c.req.param()).filter(([, value]) => value.length <= LONGEST_PARAMETER);
-  return all.length === 0 ? {} : { parameters: Object.fromEntries(all) };
+/** Hono tells them to the route alone, and a request that hangs there has to be known by them. */
+function parameters(c: Context<AppEnv>, route: string | null): { parameters?: Record<string, string> } {
+  if (route?.includes(':') !== true) return {};
+  const given = c.req.path.split('/');
+  const named = route.split('/').map((part, index) => [part, given[index] ?? ''] as const);
+  const all = named.filter(([part, value]) => part.startsWith(':') && value.length <= LONGEST_PARAMETER);
+  return { parameters: Object.fromEntries(all.map(([part, value]) => [part.slice(1), value])) };
 }

@@ -13,13 +13,17 @@ export async function readMetricsToken(token: string | null, file: string | null
   if (token !== null) return checked(token, 'IMGUP_METRICS_TOKEN');
   if (file === null) return null;
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new StartError('config_invalid', `${file} (--metrics-token-file) cannot be read.`, { cause: error });
+    throw new StartError(
+      'config_invalid',
+      `--metrics-token-file must be a file that can be read, and ${file} is none.`,
+      { cause: error },
+    );
   });
-  return checked(text.trim(), file);
+  return checked(text.trim(), `What is in ${file}`);
 }
 
 function checked(token: string, source: string): string {
   if (token.length >= MIN_LENGTH && /^[!-~]+$/.test(token)) return token;
-  const message = `${source} must hold a token of at least ${MIN_LENGTH} characters without spaces: make one with "openssl rand -hex 16".`;
+  const message = `${source} must be a token of at least ${MIN_LENGTH} characters without spaces: make one with "openssl rand -hex 16".`;
   throw new StartError('config_invalid', message);
 }

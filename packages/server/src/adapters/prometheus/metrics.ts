@@ -9,9 +9,8 @@ let ofProcess: Registry | undefined;
 
 /** Metrics as prom-client keeps them, each app's in a registry of its own. */
 export function createPrometheusMetrics(): Metrics {
-  ofProcess ??= watchProcess();
+  const shared = (ofProcess ??= watchProcess());
   const ofApp = new Registry();
-  const all = Registry.merge([ofApp, ofProcess]);
   const registers = [ofApp];
   const gauges = new Map<string, { labels: Record<string, string>; read: () => number }[]>();
 
@@ -44,11 +43,11 @@ export function createPrometheusMetrics(): Metrics {
       const collect = function collect(this: Gauge) {
         for (const reading of readings) this.set(reading.labels, reading.read());
       };
-      registers[0]?.registerMetric(new Gauge({ name, help, labelNames: Object.keys(labels), registers: [], collect }));
+      ofApp.registerMetric(new Gauge({ name, help, labelNames: Object.keys(labels), registers: [], collect }));
     },
 
     async render() {
-      return { type: all.contentType, text: await all.metrics() };
+      return { type: ofApp.contentType, text: `${await ofApp.metrics()}${await shared.metrics()}` };
     },
   };
 }
