@@ -3,10 +3,14 @@ import { expect, test } from 'vitest';
 import { openWorld } from './world.ts';
 
 test('what is the fault of the server is shown with the id that its log has, and the rest without', async () => {
-  const lines: { level: string; request_id?: string; problem?: string }[] = [];
+  interface Line {
+    request_id?: string;
+    problem?: string;
+  }
+  const lines: Line[] = [];
   const logger = createLogger('info', {
     write(line: string) {
-      lines.push(JSON.parse(line));
+      lines.push(JSON.parse(line) as Line);
       return true;
     },
   });

@@ -6,8 +6,6 @@ export interface Traffic {
   sent: number;
 }
 
-export type TakeTraffic = ReturnType<typeof createTrafficMeter>;
-
 /** Counts by the connection rather than by the body: no byte has to be looked at, and what nobody has read counts too. */
 export function createTrafficMeter() {
   const counted = new WeakMap<Socket, Traffic>();

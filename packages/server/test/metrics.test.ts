@@ -211,7 +211,6 @@ describe('metrics count', () => {
     ],
     ['timeout', Object.assign(new Error('too slow'), { name: 'TimeoutError' })],
     ['other', new Error('a surprise')],
-    ['other', 'what is no error'],
     [null, new AppError('image_invalid', 'It cannot be decoded.')],
     [null, new AppError('server_busy', 'The decoder is busy.')],
   ])('as %s what a store rejects with, and pass it on', async (kind, error) => {

@@ -43,12 +43,16 @@ test('neither the log at "debug" nor the metrics hold anything secret that was s
   onTestFinished(() => server.close());
   const secrets = new Set([FIRST, SECOND, WRONG, METRICS_TOKEN, ...MISPLACED]);
   const statuses: number[] = [];
-  const send = async (method: string, path: string, init: { token?: string; json?: unknown; body?: BodyInit } = {}) => {
+  const send = async (
+    method: string,
+    path: string,
+    init: { token?: string; json?: unknown; body?: RequestInit['body'] } = {},
+  ) => {
     const { token, json, body } = init;
     const answer = await fetch(`${server.url}${path}`, {
       method,
       headers: { ...(token && bearer(token)), ...(json !== undefined && { 'Content-Type': 'application/json' }) },
-      ...(json === undefined ? body && { body } : { body: JSON.stringify(json) }),
+      body: json === undefined ? (body ?? null) : JSON.stringify(json),
     });
     statuses.push(answer.status);
     return answer;

@@ -115,8 +115,9 @@ function describeProblems({ auth, takes, problems: own = [] }: Operation): Recor
     const status = `${problems[code].status}`;
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
-  const described = [...byStatus].map(([status, all]) => [status, problem(`\`code\` is ${all.join(' or ')}.`)]);
-  return { ...Object.fromEntries(described), default: problem('Any other problem.') };
+  const described: Record<string, object> = { default: problem('Any other problem.') };
+  for (const [status, all] of byStatus) described[status] = problem(`\`code\` is ${all.join(' or ')}.`);
+  return described;
 }
 
 const REQUEST_ID = {
@@ -130,11 +131,11 @@ function problem(description: string): object {
 
 /** HEAD is answered as GET is, without the body. */
 function withoutContent(operation: Operation, path: string): object {
-  const answers = Object.entries(operation.answers).map(([status, answer]) => [
-    status,
-    { description: typeof answer === 'string' ? answer : answer.description },
-  ]);
-  return describeOperation({ ...operation, answers: Object.fromEntries(answers) as Operation['answers'] }, path);
+  const answers: Operation['answers'] = {};
+  for (const [status, answer] of Object.entries(operation.answers)) {
+    answers[Number(status)] = { description: typeof answer === 'string' ? answer : answer.description };
+  }
+  return describeOperation({ ...operation, answers }, path);
 }
 
 function json(name: string): object {
