@@ -2,7 +2,7 @@ import { problems } from '@imgup/shared';
 import { Hono, type Context } from 'hono';
 import type { AppEnv } from './app-env.ts';
 import { AppError } from './errors.ts';
-import type { Logger } from './logger.ts';
+import type { Logger, LogLevel } from './logger.ts';
 import type { Network } from './middleware/client-address.ts';
 import { identifyRequests } from './middleware/identify-requests.ts';
 import { methodNotAllowed } from './middleware/method-not-allowed.ts';
@@ -38,6 +38,7 @@ export interface AppParts {
   logger: Logger;
   metrics: Metrics;
   metricsToken: string | null;
+  logLevel: LogLevel;
   attempts: AttemptLimits;
   readiness: Readiness;
   publicUrl: string | null;
@@ -56,8 +57,8 @@ export function buildApp(parts: AppParts): Hono<AppEnv> {
   app.use(identifyRequests(parts.trustedProxies));
   app.use(observeRequests({ ...parts, requestMetrics: createRequestMetrics(parts.metrics) }));
   app.use(async (c, next) => {
-    await next();
     c.header('X-Content-Type-Options', 'nosniff');
+    await next();
   });
 
   app.route('/', publicRoutes(parts));

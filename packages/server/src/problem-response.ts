@@ -10,9 +10,13 @@ export function problemBody(code: ProblemCode, detail: string): ProblemResponse 
 
 export function problemResponse(code: ProblemCode, detail: string, headers: Record<string, string> = {}): Response {
   const body = problemBody(code, detail);
+  const id = requestId();
   return new Response(JSON.stringify(body), {
     status: body.status,
     headers: {
+      // Hono adds those of middleware only to what it makes itself.
+      'X-Content-Type-Options': 'nosniff',
+      ...(id && { 'X-Request-Id': id }),
       'Content-Type': 'application/problem+json',
       'Cache-Control': 'no-store',
       ...(body.status === 401 && { 'WWW-Authenticate': authenticateChallenge(code, detail) }),

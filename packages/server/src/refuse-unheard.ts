@@ -71,9 +71,7 @@ export function createRefuseUnheard({ logger, metrics }: RefuseUnheardOptions) {
     /** What is no request of the Fetch API: a malformed Host or target. */
     unfit(): Response {
       note('invalid_request', null);
-      return problemResponse('invalid_request', 'The request line or the Host header is malformed.', {
-        'X-Request-Id': requestId() ?? '',
-      });
+      return problemResponse('invalid_request', 'The request line or the Host header is malformed.');
     },
   };
 }

@@ -14,7 +14,7 @@ const ID = /^[0-9a-f]{16}$/;
 async function start(options: Partial<StartOptions> = {}) {
   const log = collectLog();
   const config = readConfig({ flags: { data: await temporaryFolder(), port: '0' }, env: {} });
-  const server = await startServer({ ...config, passwordCost: 4, logger: log.logger, ...options });
+  const server = await startServer({ ...config, passwordCost: 4, logger: log.logger, logLevel: 'debug', ...options });
   onTestFinished(() => server.close());
   const raw = async (...writes: string[]) => {
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
@@ -26,7 +26,7 @@ async function start(options: Partial<StartOptions> = {}) {
 
 test('an answer, its problem and its lines in the log carry one id', async () => {
   const log = collectLog();
-  const app = await openApp({ logger: log.logger });
+  const app = await openApp({ logger: log.logger, logLevel: 'debug' });
   const { access_token } = await app.register('ada');
   await rm(join(app.data, 'incoming'), { recursive: true });
   const ids = new Set<string>();

@@ -35,6 +35,7 @@ test('neither the log at "debug" nor the metrics hold anything secret that was s
     ...config,
     passwordCost: 4,
     logger: log.logger,
+    logLevel: 'debug',
     metricsToken: METRICS_TOKEN,
     trustedProxies: [[ipaddr.parse('127.0.0.1'), 32]],
     uploadLimit: { uploads: 100, windowMs: 60_000 },

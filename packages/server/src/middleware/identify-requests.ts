@@ -1,3 +1,4 @@
+import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import type { AppEnv } from '../app-env.ts';
 import { isSaneRequestId, newRequestId, requestId, underRequestId } from '../request-id.ts';
@@ -9,11 +10,16 @@ import { isBehindTrustedProxy, type Network } from './client-address.ts';
  */
 export function identifyRequests(trustedProxies: Network[]) {
   return createMiddleware<AppEnv>(async function identifyRequests(c, next) {
-    const given = c.req.header('X-Request-Id');
-    const isGood = given !== undefined && isSaneRequestId(given) && isBehindTrustedProxy(c, trustedProxies);
     const known = requestId();
-    const id = isGood ? given : (known ?? newRequestId());
-    await (id === known ? next() : underRequestId(id, next));
+    const id = idOfProxy(c, trustedProxies) ?? known ?? newRequestId();
+    // Before the answer is made: afterwards, Hono makes it anew for each header, which costs as much as a small request.
     c.header('X-Request-Id', id);
+    await (id === known ? next() : underRequestId(id, next));
   });
+}
+
+function idOfProxy(c: Context<AppEnv>, trustedProxies: Network[]): string | null {
+  if (!isBehindTrustedProxy(c, trustedProxies)) return null;
+  const id = c.req.header('X-Request-Id') ?? '';
+  return isSaneRequestId(id) ? id : null;
 }

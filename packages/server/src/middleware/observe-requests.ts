@@ -1,16 +1,17 @@
-import { AsyncResource } from 'node:async_hooks';
 import { paths, type ProblemCode } from '@imgup/shared';
 import { createMiddleware } from 'hono/factory';
 import { routePath } from 'hono/route';
 import type { Context } from 'hono';
 import type { AppEnv } from '../app-env.ts';
-import type { Logger } from '../logger.ts';
+import type { Logger, LogLevel } from '../logger.ts';
+import { requestId, underRequestId } from '../request-id.ts';
 import type { RequestMetrics } from '../request-metrics.ts';
 import { createTrafficMeter, type Traffic } from '../traffic.ts';
 import { clientAddress, type Network } from './client-address.ts';
 
 interface ObserveRequestsOptions {
   logger: Logger;
+  logLevel: LogLevel;
   requestMetrics: RequestMetrics;
   trustedProxies: Network[];
 }
@@ -28,7 +29,7 @@ const LONGEST_PARAMETER = 64;
  * Logs and counts each request once all of its answer has gone. Never headers, bodies, queries or paths: they hold
  * tokens, passwords and links. At the level "debug" also when it begins, with what of its path the route names.
  */
-export function observeRequests({ logger, requestMetrics, trustedProxies }: ObserveRequestsOptions) {
+export function observeRequests({ logger, logLevel, requestMetrics, trustedProxies }: ObserveRequestsOptions) {
   const takeTraffic = createTrafficMeter();
 
   return createMiddleware<AppEnv>(async function observeRequests(c, next) {
@@ -38,11 +39,12 @@ export function observeRequests({ logger, requestMetrics, trustedProxies }: Obse
     const { incoming, outgoing } = c.env ?? {};
     // Gone from the response by the time that it has ended.
     const socket = incoming?.socket;
-    const address = clientAddress(c, trustedProxies);
-    logger.debug(
-      { method, route, ...parameters(c, route), address, agent: c.req.header('User-Agent')?.slice(0, 100) },
-      'request begins',
-    );
+    const address = () => clientAddress(c, trustedProxies);
+    // Nothing is gathered that nobody reads: the headers alone would cost a small request a fifth more.
+    if (logLevel === 'debug') {
+      const agent = c.req.header('User-Agent')?.slice(0, 100);
+      logger.debug({ method, route, ...parameters(c, route), address: address(), agent }, 'request begins');
+    }
     requestMetrics.begin(method, route);
     await next();
     const { status } = c.res;
@@ -50,8 +52,8 @@ export function observeRequests({ logger, requestMetrics, trustedProxies }: Obse
     const problem = c.var.problem ?? null;
     requestMetrics.answered({ method, route, status, problem, seconds });
 
-    // Bound, because a response ends under no request's id.
-    const end = AsyncResource.bind((traffic: Traffic | null) => {
+    const guesser = problem !== null && GUESSES.has(problem) ? { address: address() } : {};
+    const end = (traffic: Traffic | null) => {
       requestMetrics.ended(traffic);
       const fields = {
         method,
@@ -62,14 +64,22 @@ export function observeRequests({ logger, requestMetrics, trustedProxies }: Obse
         ...traffic,
         ...(outgoing?.writableFinished === false && { cut: true }),
         ...(c.var.user && { user: c.var.user.username }),
-        ...(problem !== null && GUESSES.has(problem) && { address }),
+        ...guesser,
       };
       if (WATCHED.has(route) && problem === null) logger.debug(fields, 'request');
       else logger.info(fields, 'request');
-    });
+    };
     if (outgoing === undefined || socket === undefined) end(null);
     else if (outgoing.closed) end(takeTraffic(socket));
-    else outgoing.once('close', () => end(takeTraffic(socket)));
+    else {
+      const id = requestId() ?? '';
+      // A response is closed by its connection, under no request's id.
+      outgoing.once('close', () => {
+        underRequestId(id, () => {
+          end(takeTraffic(socket));
+        });
+      });
+    }
   });
 }
 
