@@ -11,6 +11,8 @@ export interface AppEnv {
     user: User;
     /** With which session; not set where an upload key will do. */
     auth: Authenticated;
+    /** What its answer and its lines in the log have in common. */
+    requestId: string;
     /** The problem that it is answered with; not set where there is none. */
     problem: ProblemCode;
   };

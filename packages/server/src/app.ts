@@ -74,17 +74,18 @@ export function buildApp(parts: AppParts): Hono<AppEnv> {
 
   const refuse = (c: Context<AppEnv>, { code, message, headers }: AppError) => {
     c.set('problem', code);
-    return problemResponse(code, message, headers);
+    return problemResponse(code, message, { headers, requestId: c.var.requestId });
   };
   app.notFound((c) =>
     refuse(c, new AppError('not_found', 'There is nothing here. GET /api says what this server offers.')),
   );
   app.onError((error, c) => {
     if (error instanceof AppError) {
-      if (problems[error.code].status >= 500) parts.logger.error({ err: error }, error.message);
+      if (problems[error.code].status >= 500)
+        parts.logger.error({ err: error, request_id: c.var.requestId }, error.message);
       return refuse(c, error);
     }
-    parts.logger.error({ err: error }, 'a request failed');
+    parts.logger.error({ err: error, request_id: c.var.requestId }, 'a request failed');
     return refuse(c, storageProblem(error) ?? new AppError('internal_error', 'The server failed. Its log says why.'));
   });
   return app;

@@ -19,11 +19,11 @@ import type { AppEnv } from './app-env.ts';
 import { buildApp } from './app.ts';
 import { readConfig, type ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
-import { logWithRequestId } from './log-with-request-id.ts';
 import { silentLogger, type Logger } from './logger.ts';
 import { STAGING } from './maintenance/restore-data.ts';
 import { noMetrics, type Metrics } from './ports/metrics.ts';
 import { problemResponse } from './problem-response.ts';
+import { newRequestId } from './request-id.ts';
 import { createAccounts } from './services/accounts.ts';
 import { createAttemptLimits } from './services/attempt-limits.ts';
 import { createImages } from './services/images.ts';
@@ -77,8 +77,7 @@ export interface ImgupApp {
  * @throws StartError where a setting or the data folder cannot be used
  */
 export async function createApp(options: AppOptions): Promise<ImgupApp> {
-  const { now = Date.now, passwordCost = PASSWORD_COST, ...settings } = options;
-  const logger = logWithRequestId(options.logger ?? silentLogger);
+  const { now = Date.now, passwordCost = PASSWORD_COST, logger = silentLogger, ...settings } = options;
   // Limits go by a clock that nobody sets: a step of the system's would admit too many.
   const steady = options.now ?? (() => performance.now());
   const config: ServerConfig = {
@@ -177,7 +176,13 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     return {
       metrics,
       fetch(...request) {
-        if (closing) return problemResponse('server_busy', 'The server is stopping.', { 'Retry-After': '5' });
+        if (closing) {
+          const requestId = newRequestId();
+          return problemResponse('server_busy', 'The server is stopping.', {
+            headers: { 'Retry-After': '5' },
+            requestId,
+          });
+        }
         return underWay.add(Promise.resolve(app.fetch(...request)));
       },
       async close() {

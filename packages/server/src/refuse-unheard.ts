@@ -4,10 +4,9 @@ import { problems, type ProblemCode } from '@imgup/shared';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './ports/metrics.ts';
 import { problemBody, problemResponse } from './problem-response.ts';
-import { newRequestId, requestId, underRequestId } from './request-id.ts';
+import { newRequestId } from './request-id.ts';
 
 interface RefuseUnheardOptions {
-  /** Adds the request's id. */
   logger: Logger;
   metrics: Metrics;
 }
@@ -31,20 +30,21 @@ export function createRefuseUnheard({ logger, metrics }: RefuseUnheardOptions) {
     { code: CODES },
   );
 
-  function note(code: Code, socket: Socket | null, reason?: string): void {
+  /** @returns the id that it is answered with */
+  function note(code: Code, socket: Socket | null, reason?: string): string {
+    const request_id = newRequestId();
+    const { status } = problems[code];
     count({ code });
-    logger.info({ problem: code, status: problems[code].status, ...(reason && { reason }) }, 'request refused unheard');
+    logger.info({ problem: code, status, ...(reason && { reason }), request_id }, 'request refused unheard');
     // Of a connection that has gone there is none.
-    logger.debug({ address: socket?.remoteAddress }, 'request refused unheard came from');
+    logger.debug({ address: socket?.remoteAddress, request_id }, 'request refused unheard came from');
+    return request_id;
   }
 
   function endSocket(socket: Socket, code: Code, reason?: string): void {
-    underRequestId(requestId() ?? newRequestId(), () => {
-      note(code, socket, reason);
-      const { status, headers, body } = rawProblem(code);
-      const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-      socket.end(`HTTP/1.1 ${status} ${problems[code].title}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
-    });
+    const { status, headers, body } = rawProblem(code, note(code, socket, reason));
+    const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+    socket.end(`HTTP/1.1 ${status} ${problems[code].title}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
   }
 
   return {
@@ -61,28 +61,25 @@ export function createRefuseUnheard({ logger, metrics }: RefuseUnheardOptions) {
     },
 
     answer(response: ServerResponse, code: Code): void {
-      underRequestId(requestId() ?? newRequestId(), () => {
-        note(code, response.socket);
-        const { status, headers, body } = rawProblem(code);
-        response.writeHead(status, headers).end(body);
-      });
+      const { status, headers, body } = rawProblem(code, note(code, response.socket));
+      response.writeHead(status, headers).end(body);
     },
 
     /** What is no request of the Fetch API: a malformed Host or target. */
     unfit(): Response {
-      note('invalid_request', null);
-      return problemResponse('invalid_request', 'The request line or the Host header is malformed.');
+      const requestId = note('invalid_request', null);
+      return problemResponse('invalid_request', 'The request line or the Host header is malformed.', { requestId });
     },
   };
 }
 
-function rawProblem(code: Code) {
+function rawProblem(code: Code, requestId: string) {
   const { status, title } = problems[code];
-  const body = JSON.stringify(problemBody(code, `${title}.`));
+  const body = JSON.stringify(problemBody(code, `${title}.`, requestId));
   const headers = {
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
-    'X-Request-Id': requestId() ?? '',
+    'X-Request-Id': requestId,
     Connection: 'close',
   };
   return { status, headers, body };

@@ -5,10 +5,8 @@ import { getRequestListener } from '@hono/node-server';
 import { createApp, type AppOptions } from './compose.ts';
 import type { ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
-import { logWithRequestId } from './log-with-request-id.ts';
 import { silentLogger } from './logger.ts';
 import { createRefuseUnheard } from './refuse-unheard.ts';
-import { newRequestId, underRequestId } from './request-id.ts';
 
 /** How long a client may send on after an early answer; and one that was told that it is too slow. */
 const LINGER = 5000;
@@ -46,8 +44,7 @@ export interface StartOptions extends ServerConfig, Pick<AppOptions, 'now' | 'pa
 export async function startServer({ timeouts, ...options }: StartOptions): Promise<RunningServer> {
   const { unreadTimeout, stopGrace, ...nodeTimeouts } = { ...TIMEOUTS, ...timeouts };
   const app = await createApp(options);
-  const logger = logWithRequestId(options.logger ?? silentLogger);
-  const refuse = createRefuseUnheard({ logger, metrics: app.metrics });
+  const refuse = createRefuseUnheard({ logger: options.logger ?? silentLogger, metrics: app.metrics });
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     // It would cut off a client that goes on sending after half a second or 64 MB: see `linger`.
@@ -62,11 +59,6 @@ export async function startServer({ timeouts, ...options }: StartOptions): Promi
   const underWay = new Set<ServerResponse>();
   let stopping = false;
   const answer = (request: IncomingMessage, response: ServerResponse) => {
-    underRequestId(newRequestId(), () => {
-      answerIdentified(request, response);
-    });
-  };
-  const answerIdentified = (request: IncomingMessage, response: ServerResponse) => {
     unused.delete(request.socket);
     // HTTP/1.0 has no Host, and simple health checks speak it.
     if (request.httpVersion === '1.0') request.headers.host ??= 'localhost';

@@ -50,7 +50,7 @@ test('an answer, its problem and its lines in the log carry one id', async () =>
   expect(ids.size).toBe(6);
 });
 
-test('requests at the same time keep their own ids, however deep the line is logged', async () => {
+test('requests at the same time keep their own ids, in the line of what has failed too', async () => {
   const log = collectLog();
   const app = await openApp({ logger: log.logger, uploadLimit: { uploads: 100, windowMs: 60_000 } });
   const { access_token } = await app.register('ada');

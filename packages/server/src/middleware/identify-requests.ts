@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
 import type { AppEnv } from '../app-env.ts';
-import { isSaneRequestId, newRequestId, requestId, underRequestId } from '../request-id.ts';
+import { isSaneRequestId, newRequestId } from '../request-id.ts';
 import { isBehindTrustedProxy, type Network } from './client-address.ts';
 
 /**
@@ -10,11 +10,11 @@ import { isBehindTrustedProxy, type Network } from './client-address.ts';
  */
 export function identifyRequests(trustedProxies: Network[]) {
   return createMiddleware<AppEnv>(async function identifyRequests(c, next) {
-    const known = requestId();
-    const id = idOfProxy(c, trustedProxies) ?? known ?? newRequestId();
+    const id = idOfProxy(c, trustedProxies) ?? newRequestId();
+    c.set('requestId', id);
     // Before the answer is made: afterwards, Hono makes it anew for each header, which costs as much as a small request.
     c.header('X-Request-Id', id);
-    await (id === known ? next() : underRequestId(id, next));
+    await next();
   });
 }
 

@@ -14,7 +14,10 @@ export function methodNotAllowed(app: Hono<AppEnv>): void {
     const allow = [...known].toSorted().join(', ');
     app.all(path, (c) => {
       c.set('problem', 'method_not_allowed');
-      return problemResponse('method_not_allowed', `Use ${allow} here.`, { Allow: allow });
+      return problemResponse('method_not_allowed', `Use ${allow} here.`, {
+        headers: { Allow: allow },
+        requestId: c.var.requestId,
+      });
     });
   }
 }

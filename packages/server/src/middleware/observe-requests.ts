@@ -4,7 +4,6 @@ import { routePath } from 'hono/route';
 import type { Context } from 'hono';
 import type { AppEnv } from '../app-env.ts';
 import type { Logger, LogLevel } from '../logger.ts';
-import { requestId, underRequestId } from '../request-id.ts';
 import type { RequestMetrics } from '../request-metrics.ts';
 import { createTrafficMeter, type Traffic } from '../traffic.ts';
 import { clientAddress, type Network } from './client-address.ts';
@@ -26,7 +25,7 @@ const WATCHED = new Set<string | null>([paths.health, paths.ready, paths.metrics
 const LONGEST_PARAMETER = 64;
 
 /**
- * Logs and counts each request once all of its answer has gone. Never headers, bodies, queries or paths: they hold
+ * Goes after `identifyRequests`. Logs and counts each request once all of its answer has gone. Never headers, bodies, queries or paths: they hold
  * tokens, passwords and links. At the level "debug" also when it begins, with what of its path the route names.
  */
 export function observeRequests({ logger, logLevel, requestMetrics, trustedProxies }: ObserveRequestsOptions) {
@@ -35,6 +34,7 @@ export function observeRequests({ logger, logLevel, requestMetrics, trustedProxi
   return createMiddleware<AppEnv>(async function observeRequests(c, next) {
     const start = performance.now();
     const { method } = c.req;
+    const request_id = c.var.requestId;
     const route = matchedRoute(c);
     const { incoming, outgoing } = c.env ?? {};
     // Gone from the response by the time that it has ended.
@@ -43,7 +43,7 @@ export function observeRequests({ logger, logLevel, requestMetrics, trustedProxi
     // Nothing is gathered that nobody reads: the headers alone would cost a small request a fifth more.
     if (logLevel === 'debug') {
       const agent = c.req.header('User-Agent')?.slice(0, 100);
-      logger.debug({ method, route, ...parameters(c, route), address: address(), agent }, 'request begins');
+      logger.debug({ method, route, ...parameters(c, route), address: address(), agent, request_id }, 'request begins');
     }
     requestMetrics.begin(method, route);
     await next();
@@ -65,21 +65,14 @@ export function observeRequests({ logger, logLevel, requestMetrics, trustedProxi
         ...(outgoing?.writableFinished === false && { cut: true }),
         ...(c.var.user && { user: c.var.user.username }),
         ...guesser,
+        request_id,
       };
       if (WATCHED.has(route) && problem === null) logger.debug(fields, 'request');
       else logger.info(fields, 'request');
     };
     if (outgoing === undefined || socket === undefined) end(null);
     else if (outgoing.closed) end(takeTraffic(socket));
-    else {
-      const id = requestId() ?? '';
-      // A response is closed by its connection, under no request's id.
-      outgoing.once('close', () => {
-        underRequestId(id, () => {
-          end(takeTraffic(socket));
-        });
-      });
-    }
+    else outgoing.once('close', () => end(takeTraffic(socket)));
   });
 }
 
