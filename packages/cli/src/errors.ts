@@ -63,6 +63,8 @@ export class ApiError extends Error {
   readonly retryAfter: number | null;
   /** What `RateLimit-Policy` says, where the server sent it. */
   readonly limit: { uploads: number; windowSeconds: number } | null;
+  /** What the server's log calls the request, where it said so. */
+  readonly requestId: string | null;
 
   constructor(problem: {
     code: string;
@@ -70,12 +72,14 @@ export class ApiError extends Error {
     origin: string;
     retryAfter: number | null;
     limit: { uploads: number; windowSeconds: number } | null;
+    requestId?: string | null;
   }) {
     super(problem.detail);
     this.code = problem.code;
     this.origin = problem.origin;
     this.retryAfter = problem.retryAfter;
     this.limit = problem.limit;
+    this.requestId = problem.requestId ?? null;
   }
 }
 
@@ -120,7 +124,13 @@ function explainProblem(error: ApiError): CliError {
   const [exitCode, message] = isProblemCode(error.code)
     ? problemSentence(error.code, error)
     : [EXIT.failed, printable(error.message)];
-  return new CliError(error.code, exitCode, message, { cause: error });
+  return new CliError(error.code, exitCode, withRequestId(message, error), { cause: error });
+}
+
+/** For the administrator, who finds the request by it in the log. A full quota is nothing to report. */
+function withRequestId(message: string, { code, requestId }: ApiError): string {
+  const isFault = isProblemCode(code) && problems[code].status >= 500 && code !== 'quota_exceeded';
+  return isFault && requestId !== null ? `${message.replace(/\.$/, '')} (request ${requestId}).` : message;
 }
 
 function isProblemCode(code: string): code is ProblemCode {

@@ -73,6 +73,7 @@ export function createProgram(context: Context): Command {
     .option('--trust-proxy <networks>', 'proxies whose X-Forwarded-For counts, such as 10.0.0.0/8,::1 (default: none)')
     .option('--log-level <level>', 'debug, info, warn, error or silent (default: info)')
     .option('--secret-file <file>', 'the 32-byte secret that keys come from (default: made in the data folder)')
+    .option('--metrics-token-file <file>', 'the token that /metrics asks for (default: no metrics)')
     .addHelpText(
       'after',
       examples(

@@ -2,9 +2,11 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Hono } from 'hono';
 import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
+import { createStoreWatch } from './adapters/count-store-errors.ts';
 import { lockDataFolder } from './adapters/filesystem/data-folder.ts';
 import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
+import { readMetricsToken } from './adapters/filesystem/metrics-token.ts';
 import { openSecretFile, rereadSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
 import { openLowdbAccountStore } from './adapters/lowdb/account-store.ts';
 import { createMemoryUploadLimiter } from './adapters/memory/upload-limiter.ts';
@@ -19,7 +21,9 @@ import { readConfig, type ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { silentLogger, type Logger } from './logger.ts';
 import { STAGING } from './maintenance/restore-data.ts';
+import { noMetrics, type Metrics } from './ports/metrics.ts';
 import { problemResponse } from './problem-response.ts';
+import { newRequestId } from './request-id.ts';
 import { createAccounts } from './services/accounts.ts';
 import { createAttemptLimits } from './services/attempt-limits.ts';
 import { createImages } from './services/images.ts';
@@ -57,6 +61,8 @@ export interface AppOptions extends Partial<ServerConfig> {
 export interface ImgupApp {
   /** Answers a request; can be given to any server that speaks the Fetch API. */
   fetch: Hono<AppEnv>['fetch'];
+  /** What `/metrics` shows; whoever embeds the app can add to it. */
+  metrics: Metrics;
   /** Refuses new requests, ends what is being decoded, finishes what is being stored, and frees the data folder. */
   close(): Promise<void>;
 }
@@ -80,16 +86,20 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
   };
   const { data, uploadLimit, maxBytes, registration } = config;
 
+  const metricsToken = await readMetricsToken(config.metricsToken, config.metricsTokenFile);
+  const metrics = metricsToken === null ? noMetrics : await loadMetrics();
+  const watchStore = createStoreWatch(metrics);
+
   const lock = await lockDataFolder(data);
   try {
     if (config.secrets === null) await sweepSecretDrafts(config.secretFile);
     const keyRing = await createKeyRing(config.secrets ?? (await openSecretFile(config.secretFile, now())));
     await requireAccounts(data);
-    const store = await openLowdbAccountStore(join(data, 'db.json'));
+    const store = watchStore('accounts', await openLowdbAccountStore(join(data, 'db.json')));
     // A restore may have been killed when all but this was done: otherwise the accounts do not open.
     await rm(join(data, STAGING), { recursive: true, force: true });
-    const imageStore = await openFilesystemImageStore(data);
-    const incoming = await openIncoming(join(data, 'incoming'));
+    const imageStore = watchStore('images', await openFilesystemImageStore(data));
+    const incoming = watchStore('incoming', await openIncoming(join(data, 'incoming')));
     const left = await sweepImages(join(data, 'images'));
     const swept = incoming.swept + left.swept;
     if (swept > 0) logger.warn({ files: swept }, 'files that an interrupted server had left were swept');
@@ -101,16 +111,16 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       windowMs: uploadLimit.windowMs,
       now: steady,
     });
-    const probe = createStorageProbe({ folder: join(data, 'incoming'), now });
+    const probe = watchStore('disk', createStorageProbe({ folder: join(data, 'incoming'), now }));
     const readiness = createReadiness({ probe, minFree: config.minFree });
     const attempts = createAttemptLimits({ ...config.loginLimit, now: steady });
-    const passwords = createPasswords({ cost: passwordCost });
+    const passwords = createPasswords({ cost: passwordCost, metrics });
     const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl, now });
     const uploadKeys = createUploadKeys({ store, now });
     const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
-    const decoder = createSharpDecoder({ maxPixels: config.maxPixels });
+    const decoder = createSharpDecoder({ maxPixels: config.maxPixels, metrics });
     const checker = config.verify === 'full' ? decoder : createHeaderDecoder({ decoder, maxPixels: config.maxPixels });
-    const cache = await openCacheFolder(join(data, 'cache'), config.cacheSize);
+    const cache = watchStore('cache', await openCacheFolder(join(data, 'cache'), config.cacheSize));
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
     const images = createImages({ store: imageStore, smallVersions, now, logger });
     const accounts = createAccounts({ store, images, passwords, sessions, registration, now });
@@ -127,6 +137,8 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     });
     const app = buildApp({
       ...config,
+      metrics,
+      metricsToken,
       accounts,
       sessions,
       uploadKeys,
@@ -162,8 +174,15 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const stopRereading = repeat(SECRET_INTERVAL, () => background(rereadSecret));
 
     return {
+      metrics,
       fetch(...request) {
-        if (closing) return problemResponse('server_busy', 'The server is stopping.', { 'Retry-After': '5' });
+        if (closing) {
+          const requestId = newRequestId();
+          return problemResponse('server_busy', 'The server is stopping.', {
+            headers: { 'Retry-After': '5' },
+            requestId,
+          });
+        }
         return underWay.add(Promise.resolve(app.fetch(...request)));
       },
       async close() {
@@ -182,6 +201,12 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     await lock.release();
     throw error;
   }
+}
+
+/** Only who wants metrics pays for the library. */
+async function loadMetrics(): Promise<Metrics> {
+  const { createPrometheusMetrics } = await import('./adapters/prometheus/metrics.ts');
+  return createPrometheusMetrics();
 }
 
 /** Otherwise the owner would hear of it from whoever is refused first. */

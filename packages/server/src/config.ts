@@ -41,6 +41,9 @@ export interface ServerConfig {
   /** Given from outside, the current one first; null: the secret file decides. */
   secrets: Secrets | null;
   secretFile: string;
+  /** What whoever reads /metrics must send. Null here and in `metricsTokenFile`: there are no metrics. */
+  metricsToken: string | null;
+  metricsTokenFile: string | null;
 }
 
 /** Every setting as the flag spells it; `IMGUP_<NAME>` in the environment otherwise. */
@@ -62,7 +65,8 @@ type SettingName =
   | 'min-free'
   | 'registration'
   | 'log-level'
-  | 'secret-file';
+  | 'secret-file'
+  | 'metrics-token-file';
 
 interface Sources {
   flags: Settings;
@@ -112,7 +116,13 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
     ),
     secrets: env['IMGUP_SECRET'] ? parseSecrets(env['IMGUP_SECRET'], 'IMGUP_SECRET') : null,
     secretFile: setting('secret-file', join(data, 'secret'), 'a file', (text) => resolve(text)),
+    metricsToken: env['IMGUP_METRICS_TOKEN'] || null,
+    metricsTokenFile: setting('metrics-token-file', '', 'a file', parseOptionalFile).path,
   };
+}
+
+function parseOptionalFile(text: string): { path: string | null } {
+  return { path: text === '' ? null : resolve(text) };
 }
 
 /** Where each system keeps a user's data: XDG on Linux. */

@@ -10,6 +10,7 @@ export { MaintenanceError } from './maintenance/maintenance-error.ts';
 export { restoreData } from './maintenance/restore-data.ts';
 export type { BackupSummary } from './maintenance/verify-backup.ts';
 export type { AccountStore, Authorization, Session, UploadKey, User } from './ports/account-store.ts';
+export type { LabelValues, Metrics } from './ports/metrics.ts';
 export type { ImagePage, ImageRecord, ImageStore, PutResult, Usage } from './ports/image-store.ts';
 export type { LimitState, UploadLimiter } from './ports/upload-limiter.ts';
 export { startServer, type RunningServer, type StartOptions } from './server.ts';

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { problems, type ProblemCode } from '@imgup/shared';
 import { createApp, type AppOptions } from './compose.ts';
 import type { ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
-import { problemBody, problemResponse } from './problem-response.ts';
+import { silentLogger } from './logger.ts';
+import { createRefuseUnheard } from './refuse-unheard.ts';
 
 /** How long a client may send on after an early answer; and one that was told that it is too slow. */
 const LINGER = 5000;
@@ -45,15 +45,18 @@ export interface StartOptions extends ServerConfig, Pick<AppOptions, 'now' | 'pa
 export async function startServer({ timeouts, ...options }: StartOptions): Promise<RunningServer> {
   const { unreadTimeout, stopGrace, ...nodeTimeouts } = { ...TIMEOUTS, ...timeouts };
   const app = await createApp(options);
+  const refuse = createRefuseUnheard({ logger: options.logger ?? silentLogger, metrics: app.metrics });
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     // It would cut off a client that goes on sending after half a second or 64 MB: see `linger`.
     autoCleanupIncoming: false,
-    // Reached only for what is no request for the app at all: a malformed Host or target.
-    errorHandler: () => problemResponse('invalid_request', 'The request line or the Host header is malformed.'),
+    // Reached only for what is no request for the app at all.
+    errorHandler: refuse.unfit,
   });
   /** Connections without a request so far: browsers and pools open some in advance, and node takes them for busy ones. */
   const unused = new Set<Socket>();
+  const connections = new Set<Socket>();
+  app.metrics.gauge('imgup_connections', 'Open connections.', () => connections.size);
   const underWay = new Set<ServerResponse>();
   let stopping = false;
   const answer = (request: IncomingMessage, response: ServerResponse) => {
@@ -65,7 +68,7 @@ export async function startServer({ timeouts, ...options }: StartOptions): Promi
       else if (stopping) request.socket.destroySoon();
     });
     if (stopping) {
-      sendProblem(response, 'server_busy');
+      refuse.answer(response, 'server_busy');
       return;
     }
     underWay.add(response);
@@ -76,7 +79,7 @@ export async function startServer({ timeouts, ...options }: StartOptions): Promi
     });
     // Node takes the first; a proxy before it may have gone by the other (RFC 9112, section 3.2).
     if ((request.headersDistinct['host']?.length ?? 0) > 1) {
-      sendProblem(response, 'invalid_request');
+      refuse.answer(response, 'invalid_request');
       return;
     }
     void listener(request, response);
@@ -86,16 +89,20 @@ export async function startServer({ timeouts, ...options }: StartOptions): Promi
   // Without this, node would ask for the body before the app has looked at the headers.
   server.on('checkContinue', answer);
   server.on('checkExpectation', (_request, response: ServerResponse) => {
-    sendProblem(response, 'expectation_failed');
+    refuse.answer(response, 'expectation_failed');
   });
   server.on('connect', (_request, socket: Socket) => {
-    endWithProblem(socket, 'method_not_allowed');
+    refuse.endSocket(socket, 'method_not_allowed');
   });
   server.on('connection', (socket) => {
     unused.add(socket);
-    socket.once('close', () => unused.delete(socket));
+    connections.add(socket);
+    socket.once('close', () => {
+      unused.delete(socket);
+      connections.delete(socket);
+    });
   });
-  server.on('clientError', refuseMalformed);
+  server.on('clientError', refuse.malformed);
 
   try {
     server.listen(options.port, options.host);
@@ -148,42 +155,4 @@ function listenError(error: NodeJS.ErrnoException, { host, port }: ServerConfig)
     return new StartError('port_in_use', message, { cause: error });
   }
   return new StartError('listen_failed', `Cannot listen on ${host}, port ${port}: ${error.message}`, { cause: error });
-}
-
-/** What the HTTP parser refuses never reaches the app, and is answered in the same form. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  endWithProblem(socket, malformedCode(error.code));
-}
-
-function endWithProblem(socket: Socket, code: ProblemCode): void {
-  const { status, headers, body } = rawProblem(code);
-  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  socket.end(`HTTP/1.1 ${status} ${problems[code].title}\r\n${head.join('\r\n')}\r\n\r\n${body}`);
-}
-
-function sendProblem(response: ServerResponse, code: ProblemCode): void {
-  const { status, headers, body } = rawProblem(code);
-  response.writeHead(status, headers).end(body);
-}
-
-/** An answer for what never reaches the app. */
-function rawProblem(code: ProblemCode) {
-  const { status, title } = problems[code];
-  const body = JSON.stringify(problemBody(code, `${title}.`));
-  const headers = {
-    'Content-Type': 'application/problem+json',
-    'Content-Length': Buffer.byteLength(body),
-    Connection: 'close',
-  };
-  return { status, headers, body };
-}
-
-function malformedCode(code: string | undefined): ProblemCode {
-  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large';
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout';
-  return 'invalid_request';
 }

@@ -79,6 +79,11 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
       }
     },
 
+    /** Jobs that have a worker, and those that wait for one. */
+    load() {
+      return { running: underWay.size - pool.queueSize, waiting: pool.queueSize };
+    },
+
     async close(): Promise<void> {
       closed = true;
       await pool.destroy();

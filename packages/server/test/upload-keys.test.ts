@@ -216,6 +216,9 @@ const MATRIX: Record<keyof typeof paths, Partial<Record<string, 'allowed' | 'ref
   picture: { GET: 'public' },
   health: { GET: 'public' },
   ready: { GET: 'public' },
+  // Here nobody reads them, whatever is sent.
+  metrics: { GET: 'public' },
+  openapi: { GET: 'public' },
 };
 
 describe('of all that the API offers, even to an administrator', () => {

@@ -127,13 +127,17 @@ export const aboutResponse = v.object({
   }),
 });
 
-/** An error (RFC 9457). `code` is one of `problems`, or one that a newer server knows. */
+/**
+ * An error (RFC 9457). `code` is one of `problems`, or one that a newer server knows; `instance` names the request, as
+ * `X-Request-Id` does.
+ */
 export const problemResponse = v.object({
   type: v.string(),
   title: v.string(),
   status: v.number(),
   detail: v.string(),
   code: v.string(),
+  instance: v.optional(v.string()),
 });
 
 export type TokensResponse = v.InferOutput<typeof tokensResponse>;

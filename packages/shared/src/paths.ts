@@ -20,6 +20,8 @@ export const paths = {
   picture: '/i/:owner/:file',
   health: '/healthz',
   ready: '/readyz',
+  metrics: '/metrics',
+  openapi: '/openapi.json',
 } as const;
 
 /**

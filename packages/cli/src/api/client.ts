@@ -283,7 +283,19 @@ function refusal(answer: Answer, hide: (text: string) => string): Error {
   }
   const { code, detail } = problem.output;
   const words = { code: Object.hasOwn(problems, code) ? code : hide(code), detail: hide(detail) };
-  return new ApiError({ ...words, origin, retryAfter: retryAfter(headers), limit: uploadLimit(headers) });
+  return new ApiError({
+    ...words,
+    origin,
+    retryAfter: retryAfter(headers),
+    limit: uploadLimit(headers),
+    requestId: requestId(headers),
+  });
+}
+
+/** It is shown to a person, so it must be an id and nothing else. */
+function requestId(headers: Answer['headers']): string | null {
+  const id = headers['x-request-id'] ?? '';
+  return /^[\w.:=+-]{1,128}$/.test(id) ? id : null;
 }
 
 function received<Schema extends v.GenericSchema>(schema: Schema, answer: Answer): Received<v.InferOutput<Schema>> {

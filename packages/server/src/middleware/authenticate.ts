@@ -53,8 +53,12 @@ export function requireAdmin() {
 
 /** @throws AppError `token_missing` */
 function bearerToken(c: Context<AppEnv>): string {
-  const header = c.req.header('Authorization');
-  const token = header && /^Bearer +(\S+)$/i.exec(header)?.[1];
-  if (token) return token;
+  const token = readBearerToken(c);
+  if (token !== null) return token;
   throw new AppError('token_missing', 'Send an access token: "Authorization: Bearer <token>". Log in to get one.');
+}
+
+/** What the Authorization header carries, or null. */
+export function readBearerToken(c: Context<AppEnv>): string | null {
+  return /^Bearer +(\S+)$/i.exec(c.req.header('Authorization') ?? '')?.[1] ?? null;
 }

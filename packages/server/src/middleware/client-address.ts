@@ -33,6 +33,7 @@ export function clientAddress(c: Context<AppEnv>, trusted: Network[]): string | 
 
 /** Whether the one who speaks to this server directly is a trusted proxy. */
 export function isBehindTrustedProxy(c: Context<AppEnv>, trusted: Network[]): boolean {
+  if (trusted.length === 0) return false;
   const peer = parse(c.env?.incoming?.socket.remoteAddress);
   return peer !== null && isTrusted(peer, trusted);
 }

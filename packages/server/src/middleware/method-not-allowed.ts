@@ -12,6 +12,12 @@ export function methodNotAllowed(app: Hono<AppEnv>): void {
   for (const [path, known] of methods) {
     if (known.has('GET')) known.add('HEAD');
     const allow = [...known].toSorted().join(', ');
-    app.all(path, () => problemResponse('method_not_allowed', `Use ${allow} here.`, { Allow: allow }));
+    app.all(path, (c) => {
+      c.set('problem', 'method_not_allowed');
+      return problemResponse('method_not_allowed', `Use ${allow} here.`, {
+        headers: { Allow: allow },
+        requestId: c.var.requestId,
+      });
+    });
   }
 }

@@ -1,12 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from '@imgup/shared';
 import { AppError } from '../errors.ts';
+import { noMetrics, type Metrics } from '../ports/metrics.ts';
 import { createWorkerPool, WorkerFailure } from '../worker-pool.ts';
 import type { HashTask, VerifyTask } from './password-worker.js';
 
 interface PasswordsOptions {
   /** bcrypt's cost: the logarithm of the number of rounds. */
   cost: number;
+  metrics?: Metrics;
 }
 
 /** Hash jobs that may wait for a worker, per worker; beyond it, callers are told to come back. */
@@ -15,7 +17,7 @@ const QUEUE_PER_WORKER = 64;
 export type Passwords = ReturnType<typeof createPasswords>;
 
 /** Hashes and checks passwords with bcrypt in worker threads: on the main thread, each would stop every other request. */
-export function createPasswords({ cost }: PasswordsOptions) {
+export function createPasswords({ cost, metrics = noMetrics }: PasswordsOptions) {
   // One core is left to the requests; hashing more at once would only make each slower.
   const workers = Math.max(1, availableParallelism() - 1);
   const pool = createWorkerPool({
@@ -24,6 +26,9 @@ export function createPasswords({ cost }: PasswordsOptions) {
     workers,
     maxWaiting: workers * QUEUE_PER_WORKER,
   });
+  const jobs = 'Passwords that are being hashed, and those that wait for a worker.';
+  metrics.gauge('imgup_password_jobs', jobs, () => pool.load().running, { state: 'running' });
+  metrics.gauge('imgup_password_jobs', jobs, () => pool.load().waiting, { state: 'waiting' });
   let commonPasswords: ReadonlySet<string> | undefined;
   /** What unknown users' passwords are compared with. It must be a real hash: a malformed one is answered at once. */
   let decoy: Promise<string> | undefined;

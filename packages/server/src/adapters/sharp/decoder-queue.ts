@@ -50,6 +50,11 @@ export function createDecoderQueue(workers: number) {
       return pixels >= LARGE_PIXELS ? alone(() => few(work)) : few(work);
     },
 
+    /** Jobs that are being done, and those that wait. */
+    load() {
+      return { running: few.activeCount, waiting: few.pendingCount + alone.pendingCount };
+    },
+
     async close() {
       await pool.close();
     },

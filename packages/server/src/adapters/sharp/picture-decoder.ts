@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { AppError } from '../../errors.ts';
+import { noMetrics, type Metrics } from '../../ports/metrics.ts';
 import type { PictureDecoder } from '../../ports/picture-decoder.ts';
 import { refuseTooMuch } from '../refuse-too-much.ts';
 import { createDecoderQueue } from './decoder-queue.ts';
@@ -8,6 +9,7 @@ import type { Measured, MeasureTask, ShrinkTask } from './picture-worker.js';
 interface DecoderOptions {
   /** The most pixels of a picture, those of all its frames together. */
   maxPixels: number;
+  metrics?: Metrics;
 }
 
 /** Decoding uses a core and much memory for each. */
@@ -29,9 +31,14 @@ const CHECK_WIDTH = 320;
  * Decodes in processes of their own: what brings the decoder down leaves the server up, its memory is not the
  * server's, and it does not take the threads that the server writes files with.
  */
-export function createSharpDecoder({ maxPixels }: DecoderOptions): PictureDecoder {
+export function createSharpDecoder({ maxPixels, metrics = noMetrics }: DecoderOptions): PictureDecoder {
   const checks = createDecoderQueue(CHECKS_AT_ONCE);
   const views = createDecoderQueue(VIEWS_AT_ONCE);
+  for (const [name, queue] of Object.entries({ uploads: checks, small_versions: views })) {
+    const jobs = 'Pictures that are being decoded, and those that wait for a decoder.';
+    metrics.gauge('imgup_decoder_jobs', jobs, () => queue.load().running, { queue: name, state: 'running' });
+    metrics.gauge('imgup_decoder_jobs', jobs, () => queue.load().waiting, { queue: name, state: 'waiting' });
+  }
 
   function refuseHopeless(measured: Measured): void {
     refuseTooMuch(measured, maxPixels);
