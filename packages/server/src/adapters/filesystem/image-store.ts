@@ -1,4 +1,4 @@
-import { access, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
+import { access, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
