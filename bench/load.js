@@ -1,17 +1,17 @@
 // Sends uploads as fast as a server takes them, and prints what came of it as JSON:
 //
-//     node load.js '{"url":…,"way":"raw","bytes":1000000,"connections":8,"uploads":100,"tokens":[…]}'
+//     node load.js '{"url":…,"way":"raw","picture":"picture.jpg","connections":8,"uploads":100,"tokens":[…]}'
 //
 // Bare sockets and requests that are made once: whatever this costs is time that the server does not have on one core, and
 // what limits the fastest server otherwise.
 import { createConnection } from 'node:net';
-import { picture } from './picture.js';
+import { readPicture } from './picture.js';
 
 /**
  * @typedef {{
  *   url: string,
  *   way: 'raw' | 'put' | 'multipart' | 'tus',
- *   bytes: number,
+ *   picture: string,
  *   connections: number,
  *   uploads: number,
  *   tokens?: string[],
@@ -22,7 +22,7 @@ import { picture } from './picture.js';
 /** @type {Load} */
 const load = JSON.parse(process.argv[2] ?? '{}');
 const { hostname, port } = new URL(load.url);
-const shared = picture(load.bytes);
+const shared = readPicture(load.picture);
 const BOUNDARY = '----imgup-bench';
 const before = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n`;
 const after = Buffer.from(`\r\n--${BOUNDARY}--\r\n`);

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { account, startImgup } from '../imgup.js';
 import { env, peakMegabytes, resetPeak } from '../server-process.js';
+import { makePicture } from '../make-picture.js';
 import { table } from '../statistics.js';
 
 const run = promisify(execFile);
@@ -21,6 +22,8 @@ const OF_ONE_USER = 32;
  */
 export async function crowd({ folder, quick }) {
   const lines = [];
+  const picture = join(folder, 'picture.jpg');
+  await makePicture(BYTES, picture);
   for (const connections of quick ? [1, 64] : [1, 8, 64, 256, 512]) {
     const server = await startImgup(join(folder, `${connections}`), { flags: { verify: 'header' } });
     try {
@@ -29,7 +32,7 @@ export async function crowd({ folder, quick }) {
         Array.from({ length: users }, (_, user) => account(server.url, `user-${user}`)),
       );
       const tokens = accounts.map(({ access_token: token }) => token);
-      const load = { url: server.url, way: 'raw', bytes: BYTES, connections: 1, uploads: 10, tokens };
+      const load = { url: server.url, way: 'raw', picture, connections: 1, uploads: 10, tokens };
       await run(process.execPath, [LOAD, JSON.stringify(load)], { env });
       resetPeak(server.pid);
       const idle = peakMegabytes(server.pid);

@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { account, PASSWORD, startImgup } from '../imgup.js';
 import { percentile, ratios, median, table, time } from '../statistics.js';
-import { whole } from '../picture.js';
+import { makePicture } from '../make-picture.js';
+import { readPicture, whole } from '../picture.js';
 
 const LOG_INS = 50;
 
@@ -16,7 +18,10 @@ const PASSWORD_COST = 12;
  */
 export async function logIns({ folder, quick }) {
   const rounds = quick ? 2 : 5;
-  const server = await startImgup(folder, { passwordCost: PASSWORD_COST, flags: { verify: 'header' } });
+  const file = join(folder, 'picture.jpg');
+  await makePicture(50_000, file);
+  const picture = readPicture(file);
+  const server = await startImgup(join(folder, 'data'), { passwordCost: PASSWORD_COST, flags: { verify: 'header' } });
   try {
     const { access_token: token } = await account(server.url, 'ada');
     /** @type {Record<'healthz' | 'uploads', Record<'alone' | 'meanwhile', number[]>>} */
@@ -35,7 +40,7 @@ export async function logIns({ folder, quick }) {
           times.uploads.push(
             await time(async () => {
               const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'image/jpeg' };
-              const body = whole(50_000, (number += 1));
+              const body = whole(picture, (number += 1));
               const answer = await fetch(`${server.url}/api/images`, { method: 'POST', headers, body });
               if (answer.status !== 201) throw new Error(`an upload was answered ${answer.status}`);
               await answer.arrayBuffer();

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { account, startImgup } from '../imgup.js';
 import { env, peakMegabytes, resetPeak, startNode } from '../server-process.js';
+import { makePicture } from '../make-picture.js';
 import { table } from '../statistics.js';
 
 const run = promisify(execFile);
@@ -20,6 +21,8 @@ const AT_ONCE = 64;
  */
 export async function memory({ folder }) {
   const lines = [];
+  const picture = join(folder, 'picture.jpg');
+  await makePicture(BYTES, picture);
   let ours = Number.NaN;
   for (const name of ['imgup, header', 'Fastify']) {
     const own = join(folder, name);
@@ -33,7 +36,7 @@ export async function memory({ folder }) {
       const load = {
         url: server.url,
         way: isOurs ? 'raw' : 'multipart',
-        bytes: BYTES,
+        picture,
         connections: 1,
         uploads: 1,
         tokens,

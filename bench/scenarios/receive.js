@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { account, startImgup } from '../imgup.js';
 import { cpuSeconds, env, peakMegabytes, resetPeak, startNginx, startNode } from '../server-process.js';
+import { makePicture } from '../make-picture.js';
 import { median, ratios, spread, table } from '../statistics.js';
 
 const run = promisify(execFile);
@@ -19,7 +20,9 @@ const LOAD = fileURLToPath(new URL('../load.js', import.meta.url));
  *   way: 'raw' | 'put' | 'multipart' | 'tus',
  *   start: (folder: string) => Promise<import('../server-process.js').ServerProcess | null>,
  *   tokens?: (url: string) => Promise<string[]>,
+ *   slower?: number,
  * }} Contender
+ *   `slower`: how many times fewer uploads are enough to measure it
  * @typedef {{ rate: number, p50: number, p99: number, cpu: number, peak: number }} Measured
  */
 
@@ -65,7 +68,19 @@ const CONTENDERS = [
     start: (folder) => startImgup(join(folder, 'data'), { flags: { verify: 'header' } }),
     tokens,
   },
+  {
+    name: 'imgup',
+    does: 'imgup as it is by default: all that, every frame decoded, and the first small version made',
+    way: 'raw',
+    start: (folder) => startImgup(join(folder, 'data')),
+    tokens,
+    slower: 10,
+  },
 ];
+
+/** Uploads of the smallest size that each server takes before it is measured: servers run for days, and are compiled by then. */
+const WARM_UP = 3000;
+const WARM_UP_AT_ONCE = 8;
 
 const KB = 1000;
 const MB = 1000 * KB;
@@ -76,7 +91,7 @@ const BYTES_A_RUN = 600 * MB;
 /** @param {Bench} bench @returns {Promise<{ rows: Row[], tables: string[] }>} */
 export async function receive({ folder, quick, say }) {
   const sizes = [50 * KB, MB, 20 * MB];
-  const atOnce = quick ? [8, 64] : [1, 8, 64];
+  const atOnce = quick ? [8] : [1, 8, 64];
   const rounds = quick ? 2 : 5;
   const started = [];
   for (const contender of CONTENDERS) {
@@ -91,40 +106,52 @@ export async function receive({ folder, quick, say }) {
   /** @type {Map<string, Measured[]>} */
   const results = new Map();
   let number = 0;
+  /** @param {typeof started[number]} one @param {number} bytes @param {number} connections @param {number} uploads */
+  async function send({ contender, server, tokens: all }, bytes, connections, uploads) {
+    const { way } = contender;
+    const load = {
+      url: server.url,
+      way,
+      picture: pictureFile(bytes),
+      connections,
+      uploads,
+      tokens: all,
+      first: number,
+    };
+    number += uploads;
+    // The server has the first core to itself.
+    const { stdout } = await run('taskset', ['-c', '1', process.execPath, LOAD, JSON.stringify(load)], { env });
+    const { uploads: done, refused, ...figures } = JSON.parse(stdout);
+    if (done !== uploads) throw new Error(`${contender.name} took ${done} of ${uploads}: ${JSON.stringify(refused)}`);
+    return { ...figures, rate: done / figures.seconds };
+  }
+
+  const pictureFile = (/** @type {number} */ bytes) => join(folder, `${bytes}.jpg`);
   try {
+    for (const bytes of sizes) await makePicture(bytes, pictureFile(bytes));
+    const warmUp = quick ? WARM_UP / 10 : WARM_UP;
+    for (const one of started) {
+      await send(one, sizes[0] ?? 0, WARM_UP_AT_ONCE, Math.floor(warmUp / (one.contender.slower ?? 1)));
+      await empty(one);
+    }
+    say('warm');
     for (const bytes of sizes) {
       for (const connections of atOnce) {
-        const uploads = Math.max(connections, Math.min(quick ? 300 : 1500, Math.floor(BYTES_A_RUN / bytes)));
+        const uploads = Math.max(connections, Math.min(quick ? 200 : 1500, Math.floor(BYTES_A_RUN / bytes)));
         for (let round = -1; round < rounds; round += 1) {
           // Each round begins with another, so that none always follows the same.
           const order = started.map((_, index) => started[(index + Math.max(0, round)) % started.length]);
           for (const one of order) {
             if (one === undefined) continue;
             const { contender, server } = one;
-            // The first round warms up, with a few.
-            const many = round < 0 ? Math.min(uploads, 2 * connections) : uploads;
-            const load = {
-              url: server.url,
-              way: contender.way,
-              bytes,
-              connections,
-              uploads: many,
-              tokens: one.tokens,
-              first: number,
-            };
-            number += many;
+            const { slower = 1 } = contender;
+            // The first round is for the pages that the system gives a process, and not counted.
+            const many = round < 0 ? 2 * connections : Math.max(connections, Math.floor(uploads / slower));
             resetPeak(server.pid);
             const before = cpuSeconds(server.pid);
-            const { stdout } = await run('taskset', ['-c', '1', process.execPath, LOAD, JSON.stringify(load)], { env });
-            const { seconds, uploads: done, p50, p99, refused } = JSON.parse(stdout);
-            if (done !== many) throw new Error(`${contender.name} took ${done} of ${many}: ${JSON.stringify(refused)}`);
-            const measured = {
-              rate: done / seconds,
-              p50,
-              p99,
-              cpu: ((cpuSeconds(server.pid) - before) * 1e9) / (done * bytes),
-              peak: peakMegabytes(server.pid),
-            };
+            const { rate, p50, p99 } = await send(one, bytes, connections, many);
+            const cpu = ((cpuSeconds(server.pid) - before) * 1e9) / (many * bytes);
+            const measured = { rate, p50, p99, cpu, peak: peakMegabytes(server.pid) };
             await empty(one);
             if (round < 0) continue;
             const key = keyOf(contender.name, bytes, connections);

@@ -61,7 +61,7 @@ export type PutResult = { outcome: 'created' | 'known'; record: ImageRecord } | 
 /** Where pictures are kept. When a change resolves it survives a power cut; when it rejects no trace is left. */
 export interface ImageStore {
   /**
-   * Stores a picture from a file, which is moved or copied away. Where the owner already has one with this digest key
+   * Stores a picture from a file, which is gone then, and need not be durable before. Where the owner already has one with this digest key
    * that has not expired, that one is the result, its expiry put off where this one's is later, and the file stays.
    * Where damage has left one without its record, this one takes its id, and its link works again.
    *

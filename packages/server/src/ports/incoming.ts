@@ -19,7 +19,7 @@ export interface Incoming {
   /** How many half-received uploads of an earlier server were removed at the start. */
   readonly swept: number;
 
-  /** Streams a body into a file, durably. When it rejects, the file is gone. */
+  /** Streams a body into a file, which is not durable yet: most that is refused is refused later. When it rejects, the file is gone. */
   receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<ReceivedFile>;
   /** Removes a received file that has not been moved away. */
   discard(path: string): Promise<void>;

@@ -67,9 +67,10 @@ function watchPace() {
       return new Promise<T>((resolve, reject) => {
         giveUp = reject;
         next.then(resolve, reject);
-      }).finally(() => (giveUp = undefined));
+      });
     },
     received(count: number) {
+      giveUp = undefined;
       bytes += count;
     },
     stop() {

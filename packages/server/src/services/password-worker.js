@@ -1,5 +1,8 @@
 // Runs in a worker thread. Plain JavaScript, because Node 20 starts no TypeScript and tests run from the sources.
 import { compareSync, hashSync } from 'bcryptjs';
+import { giveWay } from '../give-way.js';
+
+giveWay();
 
 /**
  * @typedef {{ kind: 'hash', password: string, cost: number }} HashTask

@@ -115,6 +115,8 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         },
       });
       const clean = `${received.path}.clean`;
+      /** Files that nobody has taken away. */
+      const left = new Set([received.path]);
       try {
         if (expectedSha256 !== null && expectedSha256 !== received.sha256) {
           const detail = 'The bytes that arrived do not match the Repr-Digest sent with them. Send the picture again.';
@@ -123,6 +125,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         if (type === undefined) throw new Error('A body was received, and nobody has looked at its start.');
         const createdAt = now();
         const stripped = keepMetadata ? null : await strip({ from: received.path, to: clean, type });
+        if (stripped !== null) left.add(clean);
         const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };
         const record = {
           id: newestFirstId(createdAt),
@@ -138,10 +141,12 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           createdAt: new Date(createdAt).toISOString(),
           expiresAt: expiresIn === null ? null : new Date(createdAt + expiresIn).toISOString(),
         };
-        return await checkAndStore(record, stripped === null ? received.path : clean);
+        const file = stripped === null ? received.path : clean;
+        const result = await checkAndStore(record, file);
+        if (result.created) left.delete(file);
+        return result;
       } finally {
-        if (!keepMetadata) await incoming.discard(clean);
-        await incoming.discard(received.path);
+        for (const path of left) await incoming.discard(path);
       }
     },
   };

@@ -1,11 +1,14 @@
-import { access, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
+import { access, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
+import { commitPicture } from './commit-picture.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
 import { createOwnerIndex } from './owner-index.ts';
+import { openFolder, type OpenFolder } from './open-folder.ts';
 import { parseRecord } from './parse-record.ts';
+import { createQuotaReservations } from './quota-reservations.ts';
 import { readIfThere } from './read-if-there.ts';
 import { syncFolder } from './sync-folder.ts';
 import { syncIfThere } from './sync-if-there.ts';
@@ -39,8 +42,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   const unsafe = new Set<string>();
   /** Pictures that the disk did not let be removed for good, by the path of their record: nobody finds them any more. */
   const unremoved = new Map<string, ImageRecord>();
-  /** Bytes that are being stored, by owner. */
-  const reserved = new Map<string, number>();
+  const quotas = createQuotaReservations();
 
   const recordPath = (owner: string, id: string) => join(folder, owner, `${id}.json`);
   const picturePath = ({ owner, id, extension }: ImageRecord) => join(folder, owner, `${id}.${extension}`);
@@ -57,6 +59,10 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     return id === null ? null : head(owner, id);
   }
 
+  async function hasPicture(like: ImageRecord, id: string): Promise<boolean> {
+    return SAFE_ID.test(id) && (await exists(picturePath({ ...like, id })));
+  }
+
   async function makeFolders(home: string): Promise<void> {
     const digests = join(home, 'by-digest');
     if (!unsafe.has(home) && (await exists(digests))) return;
@@ -67,31 +73,41 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     unsafe.delete(home);
   }
 
-  /** The id of a picture with this digest whose record was lost by damage: its link has been given out. */
-  async function findUnrecorded({ owner, digestKey, extension }: ImageRecord): Promise<string | null> {
-    const id = await readIfThere(pointerPath(owner, digestKey));
-    if (id === null || !SAFE_ID.test(id) || (await exists(recordPath(owner, id)))) return null;
-    return (await exists(join(folder, owner, `${id}.${extension}`))) ? id : null;
+  /** Runs `work` with the owner's folders, which are durable. */
+  async function withFolders(owner: string, work: (home: OpenFolder, digests: OpenFolder) => Promise<void>) {
+    const home = join(folder, owner);
+    const open = () => openFolders([home, join(home, 'by-digest')]);
+    const found = unsafe.has(home) ? null : await open().catch(ifMissing);
+    // Of two first uploads at once, the second waits until the folders are durable.
+    if (found === null) await oneAtATime(owner, () => makeFolders(home));
+    const [images, digests] = found ?? (await open());
+    try {
+      await work(images, digests);
+    } finally {
+      await Promise.all([images.close(), digests.close()]);
+    }
   }
 
   /** @param isKnown whether all but the record is there already, and stays where this fails */
   async function store(record: ImageRecord, file: string, isKnown: boolean): Promise<void> {
-    const home = join(folder, record.owner);
-    const [pointer, written] = [pointerPath(record.owner, record.digestKey), recordPath(record.owner, record.id)];
+    const { owner, id } = record;
+    const written = recordPath(owner, id);
     try {
-      // Of two first uploads at once, the second waits until the folders are durable.
-      await oneAtATime(record.owner, () => makeFolders(home));
-      if (record.expiresAt !== null) await calendar.add(record.owner, record.id, record.expiresAt);
-      await rename(file, picturePath(record));
-      await syncFolder(home);
-      await writeDurably(written, JSON.stringify(record));
-      await writeDurably(pointer, record.id);
+      await withFolders(owner, async (home, digests) => {
+        if (record.expiresAt !== null) await calendar.add(owner, id, record.expiresAt);
+        const picture = picturePath(record);
+        const [recorded, pointed] = [
+          { path: written, text: JSON.stringify(record) },
+          { path: pointerPath(owner, record.digestKey), text: id },
+        ];
+        await commitPicture({ file, picture, record: recorded, pointer: pointed, home, digests });
+      });
     } catch (error) {
       if (isKnown) await removeDurably(written).catch(ignore);
       else await takeBack(record);
       throw error;
     }
-    await index.add(record.owner, record.id, record.bytes);
+    await index.add(owner, id, record.bytes);
   }
 
   /** The later of two expiries is what both uploaders can rely on. */
@@ -138,22 +154,6 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     for (const record of left) await remove(record);
   }
 
-  /** Lets two uploads at the same time not pass one quota together. */
-  async function withinQuota(record: ImageRecord, quota: number, work: () => Promise<void>): Promise<boolean> {
-    const { bytes } = await index.usage(record.owner);
-    const held = reserved.get(record.owner) ?? 0;
-    if (bytes + held + record.bytes > quota) return false;
-    reserved.set(record.owner, held + record.bytes);
-    try {
-      await work();
-      return true;
-    } finally {
-      const left = (reserved.get(record.owner) ?? 0) - record.bytes;
-      if (left > 0) reserved.set(record.owner, left);
-      else reserved.delete(record.owner);
-    }
-  }
-
   return {
     head,
     findByDigest,
@@ -161,16 +161,25 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     put(received, file, now, { quota }) {
       return oneAtATime(`${received.owner}/${received.digestKey}`, async () => {
         await finishRemovals(received.owner, received.digestKey);
-        const known = await findByDigest(received.owner, received.digestKey);
+        const pointed = await readIfThere(pointerPath(received.owner, received.digestKey));
+        const known = pointed === null ? null : await head(received.owner, pointed);
         // A record whose picture is lost must not keep the picture out.
         if (known !== null && !isExpired(known, now) && (await exists(picturePath(known)))) {
           return { outcome: 'known', record: await extend(known, received.expiresAt) };
         }
-        const unrecorded = await findUnrecorded(received);
-        const record = unrecorded === null ? received : { ...received, id: unrecorded };
-        const work = () => store(record, file, unrecorded !== null);
-        const fits = quota === null ? work().then(() => true) : withinQuota(record, quota, work);
-        return (await fits) ? { outcome: 'created', record } : { outcome: 'quota_exceeded' };
+        // The record was lost by damage, and the picture's link has been given out.
+        const isUnrecorded = pointed !== null && known === null && (await hasPicture(received, pointed));
+        const record = isUnrecorded ? { ...received, id: pointed } : received;
+        const work = () => store(record, file, isUnrecorded);
+        if (quota === null) {
+          await work();
+          return { outcome: 'created', record };
+        }
+        const { owner, bytes } = record;
+        const { bytes: stored } = await index.usage(owner);
+        return (await quotas.within({ owner, bytes, quota, stored }, work))
+          ? { outcome: 'created', record }
+          : { outcome: 'quota_exceeded' };
       });
     },
 
@@ -263,6 +272,21 @@ async function removeDurably(path: string, sync = syncIfThere): Promise<void> {
 
 function ifDamaged(error: unknown): null {
   if (error instanceof AppError) return null;
+  throw error;
+}
+
+async function openFolders([home, digests]: [string, string]): Promise<[OpenFolder, OpenFolder]> {
+  const opened = await openFolder(home);
+  try {
+    return [opened, await openFolder(digests)];
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+function ifMissing(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT') return null;
   throw error;
 }
 

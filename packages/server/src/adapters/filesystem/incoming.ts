@@ -24,7 +24,6 @@ export async function openIncoming(folder: string): Promise<Incoming> {
       const file = await open(path, 'wx', 0o600);
       try {
         const received = await writeBody(file, source, options);
-        await file.sync();
         await file.close();
         return { path, ...received };
       } catch (error) {

@@ -1,9 +1,8 @@
-import { open } from 'node:fs/promises';
+import { openFolder } from './open-folder.ts';
 
-/** Makes renames, links and removals in a folder durable. Windows cannot open folders, and its file systems log them. */
+/** Makes renames, links and removals in a folder durable. */
 export async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
+  const folder = await openFolder(path);
   try {
     await folder.sync();
   } finally {

@@ -1,25 +1,16 @@
-import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { syncFolder } from './sync-folder.ts';
+import { removeDraft, writeDraft } from './write-draft.ts';
 
 /** Writes a file (mode 0600) or replaces it whole; when this resolves it survives a power cut. */
 export async function writeDurably(path: string, text: string): Promise<void> {
-  const folder = dirname(path);
-  const draft = join(folder, `.${randomUUID()}`);
+  const draft = await writeDraft(path, text);
   try {
-    const file = await open(draft, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
     await rename(draft, path);
   } catch (error) {
-    // A disk that keeps it has failed already; the next start sweeps it.
-    await rm(draft, { force: true }).catch(() => undefined);
+    await removeDraft(draft);
     throw error;
   }
-  await syncFolder(folder);
+  await syncFolder(dirname(path));
 }

@@ -5,7 +5,7 @@ import type { Piece } from './plan.ts';
 /** Copied this many bytes at a time, which is all the memory that a copy takes. */
 const COPY_BYTES = 256 * 1024;
 
-/** Writes the pieces of a picture to a new file, durably. When it rejects, there is no such file. */
+/** Writes the pieces of a picture to a new file. When it rejects, there is no such file. */
 export async function carryOut(
   pieces: readonly Piece[],
   source: FileHandle,
@@ -48,7 +48,6 @@ export async function carryOut(
       else if ('zeros' in piece) await writeZeros(piece.zeros);
       else await copy(piece.from, piece.length);
     }
-    await target.sync();
     await target.close();
   } catch (error) {
     await target.close().catch(() => {});

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { damaged } from './damaged.ts';
 
 /** Few headers are further apart than this in files with many of them, so most are read from memory. */
-const WINDOW_BYTES = 64 * 1024;
+const WINDOW_BYTES = 256 * 1024;
 
 /** Random access to a picture's file through one window of memory. */
 export interface PictureReader {
@@ -19,16 +19,27 @@ export interface PictureReader {
 }
 
 export function createPictureReader(file: FileHandle, size: number): PictureReader {
-  const memory = Buffer.allocUnsafe(WINDOW_BYTES);
+  const memory = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, size));
   let start = 0;
   let end = 0;
 
   async function look(at: number, least = 1): Promise<Buffer> {
     if (at < start || at + least > end) {
       start = at;
-      end = at + (await fill(file, memory, at));
+      end = at + (await fill(memory, at));
     }
     return memory.subarray(at - start, end - start);
+  }
+
+  async function fill(target: Buffer, at: number): Promise<number> {
+    const wanted = Math.min(target.length, size - at);
+    let filled = 0;
+    while (filled < wanted) {
+      const { bytesRead } = await file.read(target, filled, wanted - filled, at + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return filled;
   }
 
   return {
@@ -37,20 +48,10 @@ export function createPictureReader(file: FileHandle, size: number): PictureRead
 
     async read(at, length) {
       if (at + length > size) throw damaged('it ends in the middle of a part');
-      if (length <= WINDOW_BYTES) return Buffer.from((await look(at, length)).subarray(0, length));
+      if (length <= memory.length) return Buffer.from((await look(at, length)).subarray(0, length));
       const bytes = Buffer.alloc(length);
-      await fill(file, bytes, at);
+      await fill(bytes, at);
       return bytes;
     },
   };
-}
-
-async function fill(file: FileHandle, memory: Buffer, at: number): Promise<number> {
-  let filled = 0;
-  while (filled < memory.length) {
-    const { bytesRead } = await file.read(memory, filled, memory.length - filled, at + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return filled;
 }

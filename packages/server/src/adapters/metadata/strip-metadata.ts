@@ -38,7 +38,7 @@ const PLANNERS: Record<ImageType, (picture: PictureReader, plan: Plan) => Promis
 /**
  * Copies a picture without its private metadata, and without anything else that is no part of the picture as it is shown. The
  * compressed pixels are copied as they are; orientation, colours and animation stay. Only what is known to be needed is
- * kept, so that what nobody has thought of goes too. The file made is durable.
+ * kept, so that what nobody has thought of goes too. The file made is not durable yet.
  *
  * It takes neither time nor memory by what lengths the file claims: the structure is read first, header by header, and nothing
  * is written unless it can be followed to the end.

@@ -1,6 +1,7 @@
 // Runs in a process of its own, which a hostile picture may bring down. Plain JavaScript, because Node 20 starts no
 // TypeScript and tests run from the sources.
 import sharp from 'sharp';
+import { giveWay } from '../../give-way.js';
 import { checkApngFrames, listApngFrames } from './apng-frames.js';
 import { countScans } from './count-scans.js';
 import { openFile } from './open-file.js';
@@ -37,6 +38,7 @@ import { openFile } from './open-file.js';
 /** The longest side of a WebP. */
 const WEBP_SIDE = 16_383;
 
+giveWay();
 // What libvips would keep between pictures is never asked for again.
 sharp.cache(false);
 // Two pictures at once use the cores of a small machine; more threads for each would only fight.
