@@ -22,7 +22,10 @@ export function uploadLimit(limiter: UploadLimiter) {
     }
     await next();
     // As it is by now: the picture may have taken a while to arrive, and a client waits for as long as it is told.
-    setLimitHeaders(c, limiter, await limiter.peek(c.var.user.id));
+    const { headers } = c.res;
+    // Not by `c.header`, which copies an answer that is there already for each.
+    const now = limitHeaders(limiter, await limiter.peek(c.var.user.id));
+    for (const [name, value] of Object.entries(now)) headers.set(name, value);
   });
 }
 
