@@ -194,7 +194,7 @@ test('an early answer gets through even where the server resets the connection r
     if (answer?.status === 415) answers += 1;
   }
   // A reset may always come between the last look and the next write; without the looks, most answers are lost.
-  expect(answers).toBeGreaterThan(25);
+  expect(answers).toBeGreaterThan(20);
 });
 
 const ANSWERS_AND_RESETS = `
