@@ -7,6 +7,7 @@ import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
 import { openSecretFile, rereadSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
 import { openLowdbAccountStore } from './adapters/lowdb/account-store.ts';
+import { createMemorySlidingLog } from './adapters/memory/sliding-log.ts';
 import { createMemoryUploadLimiter } from './adapters/memory/upload-limiter.ts';
 import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
 import { sweepImages } from './adapters/filesystem/sweep-images.ts';
@@ -85,7 +86,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     if (config.secrets === null) await sweepSecretDrafts(config.secretFile);
     const keyRing = await createKeyRing(config.secrets ?? (await openSecretFile(config.secretFile, now())));
     await requireAccounts(data);
-    const store = await openLowdbAccountStore(join(data, 'db.json'));
+    const store = await openLowdbAccountStore(join(data, 'db.json'), now);
     // A restore may have been killed when all but this was done: otherwise the accounts do not open.
     await rm(join(data, STAGING), { recursive: true, force: true });
     const imageStore = await openFilesystemImageStore(data);
@@ -103,17 +104,20 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     });
     const probe = createStorageProbe({ folder: join(data, 'incoming'), now });
     const readiness = createReadiness({ probe, minFree: config.minFree });
-    const attempts = createAttemptLimits({ ...config.loginLimit, now: steady });
+    const attempts = createAttemptLimits({
+      ...config.loginLimit,
+      openLog: (_name, limits) => createMemorySlidingLog({ ...limits, now: steady }),
+    });
     const passwords = createPasswords({ cost: passwordCost });
-    const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl, now });
-    const uploadKeys = createUploadKeys({ store, now });
+    const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl });
+    const uploadKeys = createUploadKeys({ store });
     const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
     const decoder = createSharpDecoder({ maxPixels: config.maxPixels });
     const checker = config.verify === 'full' ? decoder : createHeaderDecoder({ decoder, maxPixels: config.maxPixels });
     const cache = await openCacheFolder(join(data, 'cache'), config.cacheSize);
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
     const images = createImages({ store: imageStore, smallVersions, now, logger });
-    const accounts = createAccounts({ store, images, passwords, sessions, registration, now });
+    const accounts = createAccounts({ store, images, passwords, sessions, registration });
     const receiveImage = createReceiveImage({
       store: imageStore,
       incoming,
@@ -145,13 +149,13 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     let closing = false;
     const background = (work: () => Promise<void>) => attempt(logger, () => underWay.add(work()));
     // A disk that is full or broken keeps nobody from reading what is on it.
-    await background(() => accounts.sweepRemovals({ forget: true }));
+    await background(accounts.sweepRemovals);
     await background(sessions.sweep);
     await background(images.sweepExpired);
     const stopSweeping = repeat(SWEEP_INTERVAL, () => background(sessions.sweep));
     const stopExpiring = repeat(EXPIRY_INTERVAL, async () => {
       await background(images.sweepExpired);
-      await background(() => accounts.sweepRemovals({ forget: false }));
+      await background(accounts.sweepRemovals);
     });
     const rereadSecret = async () => {
       if (config.secrets !== null) return;

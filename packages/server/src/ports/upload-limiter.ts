@@ -1,10 +1,7 @@
+import type { SlotState } from './sliding-log.ts';
+
 /** The state of one user's limit after a look at it. */
-export interface LimitState {
-  admitted: boolean;
-  /** Uploads that would be admitted now. */
-  remaining: number;
-  /** Milliseconds until one more upload would be admitted than now; 0 where all of them are free. */
-  nextSlotIn: number;
+export interface LimitState extends SlotState {
   /** Refusals in the last window, up to `REFUSALS_MAX`. Those that a client has not met itself were another's, who waits. */
   refused: number;
 }
