@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Hono } from 'hono';
 import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
@@ -6,9 +6,6 @@ import { lockDataFolder } from './adapters/filesystem/data-folder.ts';
 import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
 import { openSecretFile, rereadSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
-import { openLowdbAccountStore } from './adapters/lowdb/account-store.ts';
-import { createMemorySlidingLog } from './adapters/memory/sliding-log.ts';
-import { createMemoryUploadLimiter } from './adapters/memory/upload-limiter.ts';
 import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
 import { sweepImages } from './adapters/filesystem/sweep-images.ts';
 import { stripMetadata } from './adapters/metadata/strip-metadata.ts';
@@ -20,6 +17,7 @@ import { readConfig, type ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { silentLogger, type Logger } from './logger.ts';
 import { STAGING } from './maintenance/restore-data.ts';
+import { openAccounts, type AccountParts } from './open-accounts.ts';
 import { problemResponse } from './problem-response.ts';
 import { createAccounts } from './services/accounts.ts';
 import { createAttemptLimits } from './services/attempt-limits.ts';
@@ -73,20 +71,20 @@ export interface ImgupApp {
  */
 export async function createApp(options: AppOptions): Promise<ImgupApp> {
   const { now = Date.now, passwordCost = PASSWORD_COST, logger = silentLogger, ...settings } = options;
-  // Limits go by a clock that nobody sets: a step of the system's would admit too many.
-  const steady = options.now ?? (() => performance.now());
   const config: ServerConfig = {
     ...readConfig({ flags: { data: options.data }, env: {} }),
     ...settings,
   };
-  const { data, uploadLimit, maxBytes, registration } = config;
+  const { data, maxBytes, registration } = config;
+  requireSharedSecret(config);
 
   const lock = await lockDataFolder(data);
+  let accountParts: AccountParts | undefined;
   try {
     if (config.secrets === null) await sweepSecretDrafts(config.secretFile);
     const keyRing = await createKeyRing(config.secrets ?? (await openSecretFile(config.secretFile, now())));
-    await requireAccounts(data);
-    const store = await openLowdbAccountStore(join(data, 'db.json'), now);
+    accountParts = await openAccounts({ config, logger, now: options.now });
+    const { store, limiter, openLog } = accountParts;
     // A restore may have been killed when all but this was done: otherwise the accounts do not open.
     await rm(join(data, STAGING), { recursive: true, force: true });
     const imageStore = await openFilesystemImageStore(data);
@@ -97,17 +95,9 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     if (left.kept > 0) {
       logger.warn({ pictures: left.kept }, 'pictures whose records are lost: run imgup admin check --repair');
     }
-    const limiter = createMemoryUploadLimiter({
-      limit: uploadLimit.uploads,
-      windowMs: uploadLimit.windowMs,
-      now: steady,
-    });
     const probe = createStorageProbe({ folder: join(data, 'incoming'), now });
-    const readiness = createReadiness({ probe, minFree: config.minFree });
-    const attempts = createAttemptLimits({
-      ...config.loginLimit,
-      openLog: (_name, limits) => createMemorySlidingLog({ ...limits, now: steady }),
-    });
+    const readiness = createReadiness({ probe, store, minFree: config.minFree });
+    const attempts = createAttemptLimits({ ...config.loginLimit, openLog });
     const passwords = createPasswords({ cost: passwordCost });
     const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl });
     const uploadKeys = createUploadKeys({ store });
@@ -183,6 +173,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       },
     };
   } catch (error) {
+    await accountParts?.store.close();
     await lock.release();
     throw error;
   }
@@ -215,11 +206,14 @@ function repeat(interval: number, work: () => Promise<void>): () => void {
   };
 }
 
-/** A picture's owner has registered before: without accounts whoever registers next would be the administrator. */
-async function requireAccounts(data: string): Promise<void> {
-  const owners = await readdir(join(data, 'images')).catch(() => []);
-  const files = await readdir(data);
-  if (owners.length === 0 || files.includes('db.json') || files.includes('db.json.previous')) return;
-  const message = `${data} holds pictures but no db.json: restore a backup (imgup admin restore) into another folder, or move the folder "images" away, and start again.`;
-  throw new StartError('data_unreadable', message);
+/**
+ * Servers with one database must make and know the same tokens, and a secret file would be another one on each.
+ *
+ * @throws StartError `config_invalid`
+ */
+function requireSharedSecret({ accounts, secrets }: ServerConfig): void {
+  if (accounts === null || secrets !== null) return;
+  const message =
+    'With --accounts, IMGUP_SECRET must hold the secret that all servers share: 64 hex digits, which `openssl rand -hex 32` makes.';
+  throw new StartError('config_invalid', message);
 }

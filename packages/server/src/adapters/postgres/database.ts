@@ -1,0 +1,113 @@
+import pg from 'pg';
+import type { Logger } from '../../logger.ts';
+import { explainFailure } from './explain-failure.ts';
+
+/** Bounds of what a server asks of its database; times in milliseconds. */
+export interface DatabaseLimits {
+  /** Connections at once. */
+  connections: number;
+  /** Until there is a connection: a free one of ours, or a new one. */
+  connectTimeout: number;
+  /** Until a statement is answered. */
+  statementTimeout: number;
+}
+
+export const DATABASE_LIMITS: DatabaseLimits = { connections: 10, connectTimeout: 3000, statementTimeout: 4000 };
+
+/** How long a connection that nobody uses is kept. */
+const IDLE_TIMEOUT = 60_000;
+
+interface DatabaseOptions {
+  config: pg.ClientConfig;
+  limits: DatabaseLimits;
+  /** Milliseconds since the epoch, in place of the database's clock; for tests. */
+  now: (() => number) | undefined;
+  logger: Logger;
+}
+
+type Value = string | number | boolean | null;
+
+/** Sends one statement; resolves to its rows. */
+type Query = <Row>(text: string, values: Value[]) => Promise<Row[]>;
+
+export interface Database {
+  /** One statement, which is a transaction by itself. */
+  query: Query;
+  /** Several statements in one transaction; each sees what was committed before it. */
+  transaction<T>(work: (query: Query) => Promise<T>): Promise<T>;
+  /** What `CLOCK` is given as its `$1`. */
+  time(): number | null;
+  /** Refuses new statements, and waits for those under way. */
+  close(): Promise<void>;
+}
+
+/** The time of a statement, in milliseconds since the epoch, as `clock.at`. Takes `$1`. */
+export const CLOCK = `clock AS MATERIALIZED (
+  SELECT coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS at
+)`;
+
+/** A bounded pool of connections. What fails because the database is away or hangs is AppError `storage_unavailable`. */
+export function openDatabase({ config, limits, now, logger }: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    ...config,
+    application_name: config.application_name ?? 'imgup',
+    max: limits.connections,
+    connectionTimeoutMillis: limits.connectTimeout,
+    // The database's own time-out lets it stop what nobody waits for any more; ours holds where it hangs.
+    statement_timeout: limits.statementTimeout,
+    query_timeout: limits.statementTimeout + 500,
+    idle_in_transaction_session_timeout: limits.statementTimeout,
+    idleTimeoutMillis: IDLE_TIMEOUT,
+    keepAlive: true,
+    types: { getTypeParser },
+  });
+  pool.on('error', (error) => {
+    logger.warn({ reason: error.message }, 'a connection to the database was lost');
+  });
+
+  return {
+    async query<Row>(text: string, values: Value[]) {
+      try {
+        const { rows } = await pool.query<Row & pg.QueryResultRow>(text, values);
+        return rows;
+      } catch (error) {
+        throw explainFailure(error);
+      }
+    },
+
+    async transaction(work) {
+      let client: pg.PoolClient | undefined;
+      try {
+        client = await pool.connect();
+        const connection = client;
+        // One that is lost between two statements says so by an event, and by the next statement.
+        connection.on('error', ignore);
+        await connection.query('BEGIN');
+        const result = await work(async <Row>(text: string, values: Value[]) => {
+          const { rows } = await connection.query<Row & pg.QueryResultRow>(text, values);
+          return rows;
+        });
+        await connection.query('COMMIT');
+        connection.removeListener('error', ignore);
+        connection.release();
+        return result;
+      } catch (error) {
+        // Closed, so that the database takes back what was begun; whether that can still be asked for is not known.
+        client?.release(true);
+        throw explainFailure(error);
+      }
+    },
+
+    time: () => now?.() ?? null,
+
+    close: () => pool.end(),
+  };
+}
+
+/** Times and counts are bigint, which pg gives as text because not every one fits a number; ours do. */
+const getTypeParser: typeof pg.types.getTypeParser = (oid, format) =>
+  (oid as number) === pg.types.builtins.INT8 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format);
+
+function ignore(): void {
+  // Said again by what is asked next.
+}
