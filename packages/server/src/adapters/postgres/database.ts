@@ -48,6 +48,9 @@ export const CLOCK = `clock AS MATERIALIZED (
 
 /** A bounded pool of connections. What fails because the database is away or hangs is AppError `storage_unavailable`. */
 export function openDatabase({ config, limits, now, logger }: DatabaseOptions): Database {
+  const types = new pg.TypeOverrides();
+  // Times and counts are bigint, which pg gives as text because not every one fits a number; ours do.
+  types.setTypeParser(pg.types.builtins.INT8, Number);
   const pool = new pg.Pool({
     ...config,
     application_name: config.application_name ?? 'imgup',
@@ -59,7 +62,7 @@ export function openDatabase({ config, limits, now, logger }: DatabaseOptions): 
     idle_in_transaction_session_timeout: limits.statementTimeout,
     idleTimeoutMillis: IDLE_TIMEOUT,
     keepAlive: true,
-    types: { getTypeParser },
+    types,
   });
   pool.on('error', (error) => {
     logger.warn({ reason: error.message }, 'a connection to the database was lost');
@@ -103,10 +106,6 @@ export function openDatabase({ config, limits, now, logger }: DatabaseOptions): 
     close: () => pool.end(),
   };
 }
-
-/** Times and counts are bigint, which pg gives as text because not every one fits a number; ours do. */
-const getTypeParser: typeof pg.types.getTypeParser = (oid, format) =>
-  (oid as number) === pg.types.builtins.INT8 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format);
 
 function ignore(): void {
   // Said again by what is asked next.
