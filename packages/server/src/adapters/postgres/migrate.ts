@@ -27,7 +27,7 @@ export async function migrate(config: pg.ClientConfig): Promise<void> {
     if (error === undefined) return;
     // Looked at afterwards: then it holds for what another server has done meanwhile, too.
     await refuseNewer(pool);
-    throw error instanceof Error ? error : new Error(String(error));
+    throw error instanceof Error ? error : new Error('the database was not brought up to date', { cause: error });
   } finally {
     await db.destroy();
   }
