@@ -68,10 +68,18 @@ export function openDatabase({ config, limits, now, logger }: DatabaseOptions): 
     logger.warn({ reason: error.message }, 'a connection to the database was lost');
   });
 
+  /** With a name, the database parses and plans a statement once a connection: it halves the time of most. */
+  const names = new Map<string, string>();
+  const prepare = (text: string, values: Value[]) => {
+    const name = names.get(text) ?? `imgup-${names.size}`;
+    names.set(text, name);
+    return { name, text, values };
+  };
+
   return {
     async query<Row>(text: string, values: Value[]) {
       try {
-        const { rows } = await pool.query<Row & pg.QueryResultRow>(text, values);
+        const { rows } = await pool.query<Row & pg.QueryResultRow>(prepare(text, values));
         return rows;
       } catch (error) {
         throw explainFailure(error);
@@ -87,7 +95,7 @@ export function openDatabase({ config, limits, now, logger }: DatabaseOptions): 
         connection.on('error', ignore);
         await connection.query('BEGIN');
         const result = await work(async <Row>(text: string, values: Value[]) => {
-          const { rows } = await connection.query<Row & pg.QueryResultRow>(text, values);
+          const { rows } = await connection.query<Row & pg.QueryResultRow>(prepare(text, values));
           return rows;
         });
         await connection.query('COMMIT');

@@ -35,5 +35,6 @@ function isPassing(error: unknown): boolean {
     return error.code !== undefined && (PASSING.test(error.code) || error.code === READ_ONLY);
   }
   // Whatever else pg says (connections that end, time-outs, names that do not resolve) is about the connection.
-  return error instanceof Error && !(error instanceof TypeError) && !(error instanceof RangeError);
+  // Those of other names (TypeError, say) are bugs.
+  return error instanceof Error && ['Error', 'AggregateError'].includes(error.name);
 }
