@@ -147,8 +147,8 @@ describe.skipIf(noPostgres !== null)('three servers with one database', () => {
       url,
       `CREATE TABLE admissions (at bigint);
       CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN INSERT INTO admissions VALUES (NEW.at); RETURN NULL; END $$;
-      CREATE TRIGGER note AFTER INSERT OR UPDATE ON sliding_logs FOR EACH ROW WHEN (NEW.admitted) EXECUTE FUNCTION note()`,
+        BEGIN INSERT INTO admissions SELECT NEW.at FROM generate_series(1, NEW.admitted); RETURN NULL; END $$;
+      CREATE TRIGGER note AFTER INSERT OR UPDATE ON sliding_logs FOR EACH ROW EXECUTE FUNCTION note()`,
     );
     let admitted = 0;
     await Promise.all(

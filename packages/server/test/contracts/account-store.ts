@@ -94,6 +94,16 @@ export function accountStoreContract(adapter: string, newPlace: () => Promise<st
       expect(user).toMatchObject({ user: { role: 'user' } });
     });
 
+    test.each(['\0', 'ada\0', '\uD800', 'x'.repeat(100_000)])('finds nothing by the text %j', async (text) => {
+      const { store } = await withAda();
+      expect([await store.findUserByName(text), await store.findSession(text), await store.findKey(text)]).toEqual([
+        null,
+        null,
+        null,
+      ]);
+      expect([await store.endSession(text), await store.deleteKey('id-of-ada', text)]).toEqual([false, false]);
+    });
+
     test('makes one administrator of many who register at once in an empty store', async () => {
       const { store } = await opened();
       const names = Array.from({ length: 10 }, (_, index) => `user${index}`);

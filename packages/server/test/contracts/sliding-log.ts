@@ -16,6 +16,11 @@ export function slidingLogContract(adapter: string, open: (now: () => number) =>
       expect(await log.take('ada')).toMatchObject({ admitted: true, remaining: 2 });
     });
 
+    test('takes any text for a key', async () => {
+      const log = (await open(() => 5))('attempts', { limit: 1, windowMs: 1000 });
+      for (const key of ['', '\0', '127.0.0.1 \0ada', '\uD800ada']) expect((await log.take(key)).admitted).toBe(true);
+    });
+
     test('looks without taking', async () => {
       const log = (await open(() => 5))('attempts', { limit: 1, windowMs: 1000 });
       for (let time = 0; time < 3; time += 1) {

@@ -62,6 +62,8 @@ export function openDatabase({ config, limits, now, logger }: DatabaseOptions): 
     idle_in_transaction_session_timeout: limits.statementTimeout,
     idleTimeoutMillis: IDLE_TIMEOUT,
     keepAlive: true,
+    // A database that hangs never says goodbye, and must not keep a server that is stopped from ending.
+    allowExitOnIdle: true,
     types,
   });
   pool.on('error', (error) => {
@@ -73,7 +75,12 @@ export function openDatabase({ config, limits, now, logger }: DatabaseOptions): 
   const prepare = (text: string, values: Value[]) => {
     const name = names.get(text) ?? `imgup-${names.size}`;
     names.set(text, name);
-    return { name, text, values };
+    // PostgreSQL has no NUL in a text. None is ever stored, so what is looked up with one is not found without it either.
+    return {
+      name,
+      text,
+      values: values.map((value) => (typeof value === 'string' ? value.replaceAll('\0', '\uFFFD') : value)),
+    };
   };
 
   return {

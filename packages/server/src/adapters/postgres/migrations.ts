@@ -60,7 +60,7 @@ export const migrations: Record<string, Migration> = {
           key text PRIMARY KEY,
           taken bigint[] NOT NULL,
           refused bigint[] NOT NULL,
-          admitted boolean NOT NULL,
+          admitted integer NOT NULL,
           at bigint NOT NULL,
           free_at bigint NOT NULL
         ) WITH (fillfactor = 50)`.execute(db);

@@ -1,5 +1,6 @@
 import type { SlotState } from '../../ports/sliding-log.ts';
 import { CLOCK, type Database } from './database.ts';
+import { shareStatements } from './share-statements.ts';
 
 interface LogOptions {
   limit: number;
@@ -11,7 +12,8 @@ interface LogOptions {
 type LogState = SlotState & { refused: number };
 
 interface LogRow {
-  admitted: boolean;
+  /** How many were admitted by this statement; of a look, would be. */
+  admitted: number;
   held: number;
   /** When one more is free than now; null where none is held. */
   next_at: number | null;
@@ -33,50 +35,62 @@ function held(from: string): string {
 /** Of a full log (one that was filled under a higher limit, too) the slot counts that leaves `$4` - 1 behind it. */
 const NEXT_AT = 'taken[greatest(1, cardinality(taken) - $4::int + 1)] + $3::bigint';
 
+/** How many of `$6` are admitted where so many slots are held. */
+const admittedBeside = (taken: string) => `least($6::int, greatest(0, $4::int - ${taken}))`;
+
+/** Up to `$5` refusals are counted. */
+const refusedBeside = (refused: string, admitted: string) =>
+  `least($6::int - ${admitted}, greatest(0, $5::int - ${refused}))`;
+
 /**
- * The row is locked before the expressions behind SET are evaluated, so the clock is read when the slot is this
- * request's to take: the order of the rows is that of their times, whoever asks, and no two requests see the same log.
+ * The row is locked before the expressions behind SET are evaluated, so the clock is read when the slots are this
+ * statement's to take: the order of the statements is that of their times, whoever asks, and no two see the same log.
  */
 const TAKE = `
   INSERT INTO sliding_logs AS log (key, taken, refused, admitted, at, free_at)
-  SELECT $2, ARRAY[at], '{}', true, at, at + $3::bigint FROM (WITH ${CLOCK} SELECT at FROM clock) AS first
+  SELECT $2, array_fill(at, ARRAY[admitted]), array_fill(at, ARRAY[${refusedBeside('0', 'admitted')}]), admitted, at,
+    at + $3::bigint
+  FROM (WITH ${CLOCK} SELECT at, ${admittedBeside('0')} AS admitted FROM clock) AS first
   ON CONFLICT (key) DO UPDATE SET (taken, refused, admitted, at, free_at) = (
-    WITH ${CLOCK}, ${held('clock')}
-    SELECT
-      CASE WHEN cardinality(taken) < $4::int THEN taken || at ELSE taken END,
-      CASE WHEN cardinality(taken) < $4::int OR cardinality(refused) >= $5::int THEN refused ELSE refused || at END,
-      cardinality(taken) < $4::int, at, at + $3::bigint
-    FROM held
+    WITH ${CLOCK}, ${held('clock')},
+    decided AS (SELECT *, ${admittedBeside('cardinality(taken)')} AS admitted FROM held)
+    SELECT taken || array_fill(at, ARRAY[admitted]),
+      refused || array_fill(at, ARRAY[${refusedBeside('cardinality(refused)', 'admitted')}]), admitted, at,
+      at + $3::bigint
+    FROM decided
   )
   RETURNING admitted, cardinality(taken) AS held, ${NEXT_AT} AS next_at, cardinality(refused) AS refused, at`;
 
 const PEEK = `
   WITH ${CLOCK}, ${held('clock LEFT JOIN sliding_logs AS log ON log.key = $2')}
-  SELECT cardinality(taken) < $4::int AS admitted, cardinality(taken) AS held, ${NEXT_AT} AS next_at,
+  SELECT greatest(0, $4::int - cardinality(taken)) AS admitted, cardinality(taken) AS held, ${NEXT_AT} AS next_at,
     cardinality(refused) AS refused, at
   FROM held`;
 
 /**
- * A sliding log, one row a key, that all servers of a database share: a slot is taken by one statement. Rows that hold
+ * A sliding log, one row a key, that all servers of a database share: slots are taken by one statement. Rows that hold
  * nothing more are removed when the accounts are swept.
  */
 export function createPostgresSlidingLog(database: Database, { limit, windowMs, refusalsMax }: LogOptions) {
-  function stateOf({ admitted, held, next_at, refused, at }: LogRow): LogState {
-    return {
-      admitted,
-      remaining: Math.max(0, limit - held),
-      nextSlotIn: next_at === null ? 0 : next_at - at,
-      refused,
-    };
-  }
+  const stateOf = (admitted: boolean, { held, next_at, refused, at }: LogRow): LogState => ({
+    admitted,
+    remaining: Math.max(0, limit - held),
+    nextSlotIn: next_at === null ? 0 : next_at - at,
+    refused,
+  });
+
+  const take = shareStatements(async (key, count) => {
+    const values = [database.time(), key, windowMs, limit, refusalsMax, count];
+    const row = await one(database.query<LogRow>(TAKE, values));
+    return Array.from({ length: count }, (_, index) => stateOf(index < row.admitted, row));
+  });
 
   return {
-    async take(key: string): Promise<LogState> {
-      return stateOf(await one(database.query<LogRow>(TAKE, [database.time(), key, windowMs, limit, refusalsMax])));
-    },
+    take,
 
     async peek(key: string): Promise<LogState> {
-      return stateOf(await one(database.query<LogRow>(PEEK, [database.time(), key, windowMs, limit])));
+      const row = await one(database.query<LogRow>(PEEK, [database.time(), key, windowMs, limit]));
+      return stateOf(row.admitted > 0, row);
     },
   };
 }
