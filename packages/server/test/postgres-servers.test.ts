@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoginResponse, TokensResponse } from '@imgup/shared';
 import { createApp, readConfig, startServer, type RunningServer, type Settings } from '@imgup/server';
+import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openPostgres } from '../src/adapters/postgres/open-postgres.ts';
 import { silentLogger } from '../src/logger.ts';
@@ -42,9 +43,9 @@ async function register(server: RunningServer | undefined, username: string): Pr
   return (await answer.json()) as LoginResponse;
 }
 
-describe.skipIf(noPostgres !== null)('three servers with one database', () => {
-  const { newDatabase } = usePostgres();
+const { newDatabase } = usePostgres();
 
+describe.skipIf(noPostgres !== null)('three servers with one database', () => {
   test('admit exactly 5 of 300 uploads that one user sends at once', async () => {
     const servers = await startServers(3, await newDatabase());
     const { access_token } = await register(servers[0], 'ada');
@@ -162,6 +163,27 @@ describe.skipIf(noPostgres !== null)('three servers with one database', () => {
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(windowMs);
   });
 
+  test('read the clock for a slot when it is theirs to take, however long they have waited for another', async () => {
+    const url = await newDatabase();
+    const uploadLimit = { uploads: 5, windowMs: 60_000 };
+    const { store, limiter } = await openPostgres({ url, uploadLimit, logger: silentLogger, now: undefined });
+    onTestFinished(() => store.close());
+    await limiter.take('ada');
+    const holder = new pg.Client({ connectionString: url });
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM sliding_logs FOR UPDATE');
+    const taking = limiter.take('ada');
+    const waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    while ((await administer(url, waiting)).length === 0);
+    const { rows } = await holder.query<{ now: string }>('SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now');
+    await holder.query('COMMIT');
+    await holder.end();
+    expect(await taking).toMatchObject({ admitted: true, remaining: 3 });
+    const [row] = (await administer(url, 'SELECT at::float8 AS at FROM sliding_logs')) as { at: number }[];
+    expect(row?.at).toBeGreaterThanOrEqual(Math.floor(Number(rows[0]?.now)));
+  });
+
   test('may be ten, and start at once on an empty database', async () => {
     const url = await newDatabase();
     const servers = await startServers(10, url);
@@ -175,8 +197,6 @@ describe.skipIf(noPostgres !== null)('three servers with one database', () => {
 });
 
 describe.skipIf(noPostgres !== null)('a server with a database', () => {
-  const { newDatabase } = usePostgres();
-
   test('is not started on what a newer imgup has changed', async () => {
     const url = await newDatabase();
     await (await createApp(await configOf(url))).close();
