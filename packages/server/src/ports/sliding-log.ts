@@ -20,7 +20,7 @@ export interface SlidingLog {
   /** Takes a slot if there is one. A refusal takes none. */
   take(key: string): Promise<SlotState>;
 
-  /** Looks without taking; `admitted` says whether `take` would be. */
+  /** Looks without taking; `admitted` says whether `take` would be. Sees whatever was asked for before it here. */
   peek(key: string): Promise<SlotState>;
 }
 

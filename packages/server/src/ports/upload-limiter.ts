@@ -17,6 +17,6 @@ export interface UploadLimiter {
   /** Takes a slot if there is one. A refusal takes none. */
   take(userId: string): Promise<LimitState>;
 
-  /** Looks without taking. `admitted` says whether `take` would have been. */
+  /** Looks without taking. `admitted` says whether `take` would have been. Sees whatever was asked for before it here. */
   peek(userId: string): Promise<LimitState>;
 }

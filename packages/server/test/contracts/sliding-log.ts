@@ -16,6 +16,13 @@ export function slidingLogContract(adapter: string, open: (now: () => number) =>
       expect(await log.take('ada')).toMatchObject({ admitted: true, remaining: 2 });
     });
 
+    test('shows in a look what was asked for before it', async () => {
+      const log = (await open(() => 5))('attempts', { limit: 3, windowMs: 1000 });
+      const takes = Array.from({ length: 20 }, () => log.take('ada'));
+      expect(await log.peek('ada')).toMatchObject({ admitted: false, remaining: 0 });
+      await Promise.all(takes);
+    });
+
     test('takes any text for a key', async () => {
       const log = (await open(() => 5))('attempts', { limit: 1, windowMs: 1000 });
       for (const key of ['', '\0', '127.0.0.1 \0ada', '\uD800ada']) expect((await log.take(key)).admitted).toBe(true);

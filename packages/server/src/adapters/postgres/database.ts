@@ -85,34 +85,28 @@ export function openDatabase({ config, limits, now, logger }: DatabaseOptions): 
 
   return {
     async query<Row>(text: string, values: Value[]) {
-      try {
-        const { rows } = await pool.query<Row & pg.QueryResultRow>(prepare(text, values));
-        return rows;
-      } catch (error) {
-        throw explainFailure(error);
-      }
+      const { rows } = await explained(pool.query<Row & pg.QueryResultRow>(prepare(text, values)));
+      return rows;
     },
 
     async transaction(work) {
-      let client: pg.PoolClient | undefined;
+      const connection = await explained(pool.connect());
+      // One that is lost between two statements says so by an event, and by the next statement.
+      connection.on('error', ignore);
       try {
-        client = await pool.connect();
-        const connection = client;
-        // One that is lost between two statements says so by an event, and by the next statement.
-        connection.on('error', ignore);
-        await connection.query('BEGIN');
+        await explained(connection.query('BEGIN'));
         const result = await work(async <Row>(text: string, values: Value[]) => {
-          const { rows } = await connection.query<Row & pg.QueryResultRow>(prepare(text, values));
+          const { rows } = await explained(connection.query<Row & pg.QueryResultRow>(prepare(text, values)));
           return rows;
         });
-        await connection.query('COMMIT');
+        await explained(connection.query('COMMIT'));
         connection.removeListener('error', ignore);
         connection.release();
         return result;
       } catch (error) {
         // Closed, so that the database takes back what was begun; whether that can still be asked for is not known.
-        client?.release(true);
-        throw explainFailure(error);
+        connection.release(true);
+        throw error;
       }
     },
 
@@ -120,6 +114,14 @@ export function openDatabase({ config, limits, now, logger }: DatabaseOptions): 
 
     close: () => pool.end(),
   };
+}
+
+async function explained<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    throw explainFailure(error);
+  }
 }
 
 function ignore(): void {

@@ -79,16 +79,27 @@ export function createPostgresSlidingLog(database: Database, { limit, windowMs, 
     refused,
   });
 
-  const take = shareStatements(async (key, count) => {
+  /** Of each key, the take that was asked for last and has not been decided. Those of a key are decided in order. */
+  const undecided = new Map<string, Promise<LogState>>();
+  const shared = shareStatements(async (key, count) => {
     const values = [database.time(), key, windowMs, limit, refusalsMax, count];
     const row = await one(database.query<LogRow>(TAKE, values));
     return Array.from({ length: count }, (_, index) => stateOf(index < row.admitted, row));
   });
 
   return {
-    take,
+    take(key: string): Promise<LogState> {
+      const taking = shared(key);
+      undecided.set(key, taking);
+      const forget = () => {
+        if (undecided.get(key) === taking) undecided.delete(key);
+      };
+      taking.then(forget, forget);
+      return taking;
+    },
 
     async peek(key: string): Promise<LogState> {
+      await undecided.get(key);
       const row = await one(database.query<LogRow>(PEEK, [database.time(), key, windowMs, limit]));
       return stateOf(row.admitted > 0, row);
     },
