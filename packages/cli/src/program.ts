@@ -71,6 +71,10 @@ export function createProgram(context: Context): Command {
     .option('--min-free <size>', 'what uploads must leave free on the disk (default: 200MB)')
     .addOption(new Option('--registration <who>', '"open" or "closed" (default: open)'))
     .option('--trust-proxy <networks>', 'proxies whose X-Forwarded-For counts, such as 10.0.0.0/8,::1 (default: none)')
+    .option(
+      '--accounts <url>',
+      'PostgreSQL for accounts and limits, which many servers may share (default: in the folder)',
+    )
     .option('--log-level <level>', 'debug, info, warn, error or silent (default: info)')
     .option('--secret-file <file>', 'the 32-byte secret that keys come from (default: made in the data folder)')
     .option('--metrics-token-file <file>', 'the token that /metrics asks for (default: no metrics)')
@@ -80,6 +84,7 @@ export function createProgram(context: Context): Command {
         ['imgup serve', 'for yourself, on this machine'],
         ['imgup serve --host 0.0.0.0 --public-url https://img.example.org', 'behind a proxy that speaks https'],
         ['IMGUP_UPLOAD_LIMIT=30/min imgup serve', 'each option is also a variable'],
+        ['IMGUP_ACCOUNTS=postgres://… IMGUP_SECRET=… imgup serve', 'one of several servers'],
       ),
     )
     .action(async (_options, command: Command) => {

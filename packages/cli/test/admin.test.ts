@@ -199,6 +199,35 @@ describe('admin rotate-secret', () => {
   });
 });
 
+describe('with the accounts in a database', () => {
+  const env = { IMGUP_ACCOUNTS: 'postgres://imgup:hunter2@127.0.0.1:1/imgup', IMGUP_SECRET: 'ab'.repeat(32) };
+
+  test('check looks at the pictures alone, and says so', async () => {
+    const { world, data } = await openWorldWithPicture();
+    await world.app.close();
+    for (const name of ['db.json', 'db.json.previous']) await rm(join(data, name));
+    const check = (variables: NodeJS.ProcessEnv) => world.imgup(['admin', 'check', '--data', data], { env: variables });
+    expect(await check({})).toMatchObject({ code: 1, stdout: expect.stringContaining('IMGUP_ACCOUNTS') as string });
+    expect(await check(env)).toEqual({
+      code: 0,
+      stdout: '',
+      stderr:
+        'The accounts are in the database of IMGUP_ACCOUNTS, and are not looked at.\nChecked the data of 0 users with 1 picture: nothing is wrong.\n',
+    });
+  });
+
+  test('backup, restore and rotate-secret do nothing, and say what to do instead', async () => {
+    const { world, data } = await openWorldWithPicture();
+    const target = join(world.folder, 'backup');
+    const admin = (...args: string[]) => world.imgup(['admin', ...args], { env });
+    const says = (words: string) => ({ code: 1, stdout: '', stderr: expect.stringContaining(words) as string });
+    expect(await admin('backup', target, '--data', data)).toMatchObject(says('pg_dump'));
+    expect(await admin('restore', target, '--data', join(world.folder, 'empty'))).toMatchObject(says('pg_restore'));
+    expect(await admin('rotate-secret', '--data', data)).toMatchObject(says('IMGUP_SECRET'));
+    expect(await readdir(world.folder)).not.toContain('backup');
+  });
+});
+
 test.skipIf(process.getuid?.() !== 0)('root is told to act as the user whose folder it is', async () => {
   const { world, data, admin } = await openWorldWithPicture();
   await world.app.close();

@@ -10,11 +10,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { SERVICE } from '../src/credentials/credential-store.ts';
+import { startPostgres, whyNoPostgres } from '../../server/test/postgres-server.ts';
 import { MISSING, startSecretService } from './secret-service.ts';
 
 const PACKAGE = fileURLToPath(new URL('..', import.meta.url));
 const PHOTO = fileURLToPath(new URL('../../../docs/photo.jpg', import.meta.url));
 const WINDOWS = process.platform === 'win32';
+
+const noPostgres = await whyNoPostgres();
+if (noPostgres !== null) console.warn(`skipped: ${noPostgres}`);
 
 const secretService = await startSecretService();
 if (!secretService) console.warn(`skipped: ${MISSING}`);
@@ -104,6 +108,33 @@ test.skipIf(!secretService)(
   60_000,
 );
 
+test.skipIf(noPostgres !== null)(
+  'two servers share accounts in a database, which the installed program prepares, and say nothing of its password',
+  async () => {
+    const postgres = await startPostgres();
+    onTestFinished(() => postgres.stop());
+    const env: NodeJS.ProcessEnv = {
+      ...withoutImgup(process.env),
+      HOME: join(folder, 'home-of-two'),
+      XDG_CONFIG_HOME: join(folder, 'home-of-two', 'config'),
+      IMGUP_CREDENTIAL_STORE: 'file',
+      IMGUP_ACCOUNTS: `${postgres.url}?sslmode=disable`,
+    };
+    const refused = await imgup(['serve', '--data', join(folder, 'no-secret')], env);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('IMGUP_SECRET') as string });
+    env['IMGUP_SECRET'] = 'ab'.repeat(32);
+    const [one, two] = await Promise.all([serve(env), serve(env)]);
+    const credentials = ['--username', 'ada', '--password-stdin'];
+    const at = (origin: string, args: string[], input?: string) => imgup([...args, '--server', origin], env, input);
+    expect(await at(one.origin, ['register', ...credentials], 'a long enough secret\n')).toMatchObject({ code: 0 });
+    expect(await at(two.origin, ['login', ...credentials], 'a long enough secret\n')).toMatchObject({ code: 0 });
+    expect(await at(two.origin, ['upload', PHOTO])).toMatchObject({ code: 0 });
+    expect([await one.stop(), await two.stop()]).toEqual([0, 0]);
+    expect([...one.log, ...two.log].join('\n')).not.toMatch(/secret|warning/i);
+  },
+  60_000,
+);
+
 test('only `serve` loads the server, and none but it the native libraries of the server', async () => {
   const home = join(folder, 'home');
   const env: NodeJS.ProcessEnv = {
@@ -136,6 +167,7 @@ test('only `serve` loads the server, and none but it the native libraries of the
   // The same look at `serve` sees them, so it would have seen them above.
   const parts = await serverParts(serving);
   expect(parts).toContain('packages/server/src/compose.ts');
+  expect(parts.filter((name) => name.includes('/postgres/'))).toEqual([]);
   expect(parts).toContain('sharp');
   expect(parts).toContain('tinypool');
 }, 60_000);
@@ -191,7 +223,7 @@ async function serve(env: NodeJS.ProcessEnv) {
     child.kill('SIGTERM');
     return ended;
   };
-  return { origin, stop };
+  return { origin, stop, log };
 }
 
 function installed(args: string[]): [program: string, args: string[]] {

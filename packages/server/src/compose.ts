@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Hono } from 'hono';
 import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
@@ -8,8 +8,6 @@ import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
 import { readMetricsToken } from './adapters/filesystem/metrics-token.ts';
 import { openSecretFile, rereadSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
-import { openLowdbAccountStore } from './adapters/lowdb/account-store.ts';
-import { createMemoryUploadLimiter } from './adapters/memory/upload-limiter.ts';
 import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
 import { sweepImages } from './adapters/filesystem/sweep-images.ts';
 import { stripMetadata } from './adapters/metadata/strip-metadata.ts';
@@ -21,6 +19,7 @@ import { readConfig, type ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { silentLogger, type Logger } from './logger.ts';
 import { STAGING } from './maintenance/restore-data.ts';
+import { openAccounts, type AccountParts } from './open-accounts.ts';
 import { noMetrics, type Metrics } from './ports/metrics.ts';
 import { problemResponse } from './problem-response.ts';
 import { newRequestId } from './request-id.ts';
@@ -78,24 +77,25 @@ export interface ImgupApp {
  */
 export async function createApp(options: AppOptions): Promise<ImgupApp> {
   const { now = Date.now, passwordCost = PASSWORD_COST, logger = silentLogger, ...settings } = options;
-  // Limits go by a clock that nobody sets: a step of the system's would admit too many.
-  const steady = options.now ?? (() => performance.now());
   const config: ServerConfig = {
     ...readConfig({ flags: { data: options.data }, env: {} }),
     ...settings,
   };
-  const { data, uploadLimit, maxBytes, registration } = config;
+  const { data, maxBytes, registration } = config;
+  requireSharedSecret(config);
 
   const metricsToken = await readMetricsToken(config.metricsToken, config.metricsTokenFile);
   const metrics = metricsToken === null ? noMetrics : await loadMetrics();
   const watchStore = createStoreWatch(metrics);
 
   const lock = await lockDataFolder(data);
+  let accountParts: AccountParts | undefined;
   try {
     if (config.secrets === null) await sweepSecretDrafts(config.secretFile);
     const keyRing = await createKeyRing(config.secrets ?? (await openSecretFile(config.secretFile, now())));
-    await requireAccounts(data);
-    const store = watchStore('accounts', await openLowdbAccountStore(join(data, 'db.json')));
+    accountParts = await openAccounts({ config, logger, now: options.now, metrics });
+    const store = watchStore('accounts', accountParts.store);
+    const limiter = watchStore('limiter', accountParts.limiter);
     // A restore may have been killed when all but this was done: otherwise the accounts do not open.
     await rm(join(data, STAGING), { recursive: true, force: true });
     const imageStore = watchStore('images', await openFilesystemImageStore(data));
@@ -106,24 +106,19 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     if (left.kept > 0) {
       logger.warn({ pictures: left.kept }, 'pictures whose records are lost: run imgup admin check --repair');
     }
-    const limiter = createMemoryUploadLimiter({
-      limit: uploadLimit.uploads,
-      windowMs: uploadLimit.windowMs,
-      now: steady,
-    });
     const probe = watchStore('disk', createStorageProbe({ folder: join(data, 'incoming'), now }));
-    const readiness = createReadiness({ probe, minFree: config.minFree });
-    const attempts = createAttemptLimits({ ...config.loginLimit, now: steady });
+    const readiness = createReadiness({ probe, store, minFree: config.minFree });
+    const attempts = createAttemptLimits({ ...config.loginLimit, openLog: accountParts.openLog });
     const passwords = createPasswords({ cost: passwordCost, metrics });
-    const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl, now });
-    const uploadKeys = createUploadKeys({ store, now });
+    const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl });
+    const uploadKeys = createUploadKeys({ store });
     const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
     const decoder = createSharpDecoder({ maxPixels: config.maxPixels, metrics });
     const checker = config.verify === 'full' ? decoder : createHeaderDecoder({ decoder, maxPixels: config.maxPixels });
     const cache = watchStore('cache', await openCacheFolder(join(data, 'cache'), config.cacheSize));
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
     const images = createImages({ store: imageStore, smallVersions, now, logger });
-    const accounts = createAccounts({ store, images, passwords, sessions, registration, now });
+    const accounts = createAccounts({ store, images, passwords, sessions, registration });
     const receiveImage = createReceiveImage({
       store: imageStore,
       incoming,
@@ -157,13 +152,13 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     let closing = false;
     const background = (work: () => Promise<void>) => attempt(logger, () => underWay.add(work()));
     // A disk that is full or broken keeps nobody from reading what is on it.
-    await background(() => accounts.sweepRemovals({ forget: true }));
+    await background(accounts.sweepRemovals);
     await background(sessions.sweep);
     await background(images.sweepExpired);
     const stopSweeping = repeat(SWEEP_INTERVAL, () => background(sessions.sweep));
     const stopExpiring = repeat(EXPIRY_INTERVAL, async () => {
       await background(images.sweepExpired);
-      await background(() => accounts.sweepRemovals({ forget: false }));
+      await background(accounts.sweepRemovals);
     });
     const rereadSecret = async () => {
       if (config.secrets !== null) return;
@@ -198,6 +193,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       },
     };
   } catch (error) {
+    await accountParts?.store.close();
     await lock.release();
     throw error;
   }
@@ -236,11 +232,14 @@ function repeat(interval: number, work: () => Promise<void>): () => void {
   };
 }
 
-/** A picture's owner has registered before: without accounts whoever registers next would be the administrator. */
-async function requireAccounts(data: string): Promise<void> {
-  const owners = await readdir(join(data, 'images')).catch(() => []);
-  const files = await readdir(data);
-  if (owners.length === 0 || files.includes('db.json') || files.includes('db.json.previous')) return;
-  const message = `${data} holds pictures but no db.json: restore a backup (imgup admin restore) into another folder, or move the folder "images" away, and start again.`;
-  throw new StartError('data_unreadable', message);
+/**
+ * Servers with one database must make and know the same tokens, and a secret file would be another one on each.
+ *
+ * @throws StartError `config_invalid`
+ */
+function requireSharedSecret({ accounts, secrets }: ServerConfig): void {
+  if (accounts === null || secrets !== null) return;
+  const message =
+    'With --accounts, IMGUP_SECRET must hold the secret that all servers share: 64 hex digits, which `openssl rand -hex 32` makes.';
+  throw new StartError('config_invalid', message);
 }

@@ -38,6 +38,8 @@ export interface ServerConfig {
   minFree: number;
   registration: 'open' | 'closed';
   logLevel: LogLevel;
+  /** The database of accounts, sessions and limits, as postgres://…; null: db.json in the data folder, and memory. */
+  accounts: string | null;
   /** Given from outside, the current one first; null: the secret file decides. */
   secrets: Secrets | null;
   secretFile: string;
@@ -65,6 +67,7 @@ type SettingName =
   | 'min-free'
   | 'registration'
   | 'log-level'
+  | 'accounts'
   | 'secret-file'
   | 'metrics-token-file';
 
@@ -79,14 +82,20 @@ interface Sources {
  * @throws StartError `config_invalid`, naming the flag or the variable that is wrong
  */
 export function readConfig({ flags, env }: Sources): ServerConfig {
-  function setting<T>(name: SettingName, fallback: string, expected: string, parse: (text: string) => T | null): T {
+  function setting<T>(
+    name: SettingName,
+    fallback: string,
+    expected: string,
+    parse: (text: string) => T | null,
+    { secret } = { secret: false },
+  ): T {
     const variable = `IMGUP_${name.toUpperCase().replaceAll('-', '_')}`;
     const flag = flags[name];
     const text = flag ?? (env[variable] || fallback);
     const value = parse(text);
     if (value !== null) return value;
     const source = flag === undefined ? variable : `--${name}`;
-    throw new StartError('config_invalid', `${source} must be ${expected}, and is "${text}".`);
+    throw new StartError('config_invalid', `${source} must be ${expected}, and is ${secret ? 'not' : `"${text}"`}.`);
   }
 
   const data = setting('data', defaultDataFolder(env), 'a folder', (text) => resolve(text));
@@ -114,6 +123,7 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
       '"debug", "info", "warn", "error" or "silent"',
       oneOf(['debug', 'info', 'warn', 'error', 'silent']),
     ),
+    accounts: setting('accounts', '', EXAMPLE_DATABASE, parseDatabase, { secret: true }).url,
     secrets: env['IMGUP_SECRET'] ? parseSecrets(env['IMGUP_SECRET'], 'IMGUP_SECRET') : null,
     secretFile: setting('secret-file', join(data, 'secret'), 'a file', (text) => resolve(text)),
     metricsToken: env['IMGUP_METRICS_TOKEN'] || null,
@@ -124,6 +134,8 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
 function parseOptionalFile(text: string): { path: string | null } {
   return { path: text === '' ? null : resolve(text) };
 }
+
+const EXAMPLE_DATABASE = 'a database such as postgres://user:password@host:5432/imgup';
 
 /** Where each system keeps a user's data: XDG on Linux. */
 function defaultDataFolder(env: NodeJS.ProcessEnv): string {
@@ -146,6 +158,12 @@ function parseOrigin(text: string): { origin: string | null } | null {
   const { protocol, origin, href } = new URL(text);
   const isOrigin = href === `${origin}/` && (protocol === 'https:' || protocol === 'http:');
   return isOrigin ? { origin } : null;
+}
+
+/** Looked at no further here: what a database's URL may say is for the library that speaks to it. */
+function parseDatabase(text: string): { url: string | null } | null {
+  if (text === '') return { url: null };
+  return /^postgres(ql)?:\/\/./.test(text) ? { url: text } : null;
 }
 
 function parseLimit(text: string): { count: number; windowMs: number } | null {

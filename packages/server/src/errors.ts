@@ -25,7 +25,13 @@ export class AppError extends Error {
 
 /** A setting that cannot be used, or a data folder that cannot be opened: the server does not start. */
 export class StartError extends Error {
-  readonly code: 'config_invalid' | 'data_in_use' | 'data_unreadable' | 'port_in_use' | 'listen_failed';
+  readonly code:
+    | 'config_invalid'
+    | 'data_in_use'
+    | 'data_unreadable'
+    | 'accounts_unavailable'
+    | 'port_in_use'
+    | 'listen_failed';
 
   constructor(code: StartError['code'], message: string, options?: ErrorOptions) {
     super(message, options);

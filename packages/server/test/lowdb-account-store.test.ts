@@ -52,7 +52,7 @@ describe('db.json', () => {
     await writeFile(path, JSON.stringify(older));
     const store = await openLowdbAccountStore(path);
     expect(await store.listKeys('id-of-ada')).toEqual([]);
-    expect(await store.createKey(newKey('k1', 'id-of-ada'), 's1', 50)).toBe('created');
+    expect(await store.createKey(newKey('k1', 'id-of-ada'), 's1', 50)).toMatchObject({ id: 'k1' });
     expect(await (await openLowdbAccountStore(path)).listKeys('id-of-ada')).toHaveLength(1);
   });
 
@@ -73,7 +73,7 @@ describe('db.json', () => {
     await mkdir(`${path}.next`);
     const bob = () => store.createUser(newUser('bob'), newSession('s2', 'id-of-bob'));
     const key = newKey('k1', 'id-of-ada');
-    const changes = [bob(), store.createKey(key, 's1', 50), store.rotate('s1', 0, 5), store.endSession('s1')];
+    const changes = [bob(), store.createKey(key, 's1', 50), store.rotate('s1', 0), store.endSession('s1')];
     const failed = await Promise.allSettled(changes);
     expect(failed.map(({ status }) => status)).toEqual(changes.map(() => 'rejected'));
     expect(await store.findKey('k1')).toBeNull();
@@ -81,9 +81,9 @@ describe('db.json', () => {
     expect((await store.findSession('s1'))?.session.counter).toBe(0);
     // In place of the first.
     await expect(store.createSession(newSession('s3', 'id-of-ada'), '$2b$04$hash', 1)).rejects.toThrow('EISDIR');
-    expect((await store.listSessions('id-of-ada')).map((session) => session.id)).toEqual(['s1']);
+    expect((await store.listSessions('id-of-ada')).sessions.map((session) => session.id)).toEqual(['s1']);
     await rm(`${path}.next`, { recursive: true });
-    expect(await bob()).toMatchObject({ username: 'bob' });
+    expect(await bob()).toMatchObject({ user: { username: 'bob' } });
     const again = await openLowdbAccountStore(path);
     expect((await again.listUsers()).map((user) => user.username)).toEqual(['ada', 'bob']);
   });
@@ -103,7 +103,7 @@ describe('db.json', () => {
     const path = await newPlace();
     const store = await openLowdbAccountStore(path);
     await store.createUser(newUser('ada'), newSession('s1', 'id-of-ada'));
-    const rotation = store.rotate('s1', 0, 5);
+    const rotation = store.rotate('s1', 0);
     const found = await store.findSession('s1');
     // Read at once: a moment later the file holds it in any case.
     const { sessions } = JSON.parse(readFileSync(path, 'utf8')) as { sessions: { s1: { counter: number } } };
@@ -118,8 +118,10 @@ describe('db.json', () => {
     const removal = store.deleteUser('id-of-bob', true);
     const listed = await store.listRemovals();
     const { removals } = JSON.parse(readFileSync(path, 'utf8')) as { removals: object };
-    expect([listed, removals]).toEqual([['id-of-bob'], { 'id-of-bob': 'remove' }]);
+    expect([listed, removals]).toEqual([[{ userId: 'id-of-bob', settled: false }], { 'id-of-bob': 'remove' }]);
     await removal;
+    // No upload outlives the server that has received it.
+    expect(await (await openLowdbAccountStore(path)).listRemovals()).toEqual([{ userId: 'id-of-bob', settled: true }]);
   });
 
   test('is opened without what an interrupted write has left', async () => {

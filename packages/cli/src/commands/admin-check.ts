@@ -12,12 +12,16 @@ export interface AdminCheckOptions extends DataOptions {
 export async function adminCheck(options: AdminCheckOptions, context: Context): Promise<void> {
   const { io } = context;
   const repair = options.repair === true;
-  const { lostAndFound, ...result } = await withDataFolder(options, context, {
+  const { lostAndFound, accountsElsewhere, ...result } = await withDataFolder(options, context, {
     text: repair ? 'Checking and mending' : 'Checking',
     writes: repair,
-    work: (server, { data }) => server.checkData(data, { repair }),
+    work: async (server, { data, accounts }) => {
+      const accountsElsewhere = accounts !== null;
+      return { ...(await server.checkData(data, { repair, accountsElsewhere })), accountsElsewhere };
+    },
   });
   const document = { ...result, ...(repair ? { lost_and_found: lostAndFound } : {}) };
+  if (accountsElsewhere) io.note('The accounts are in the database of IMGUP_ACCOUNTS, and are not looked at.');
   const left = result.findings.filter(({ mended }) => !mended).length;
   if (options.json !== true) {
     for (const { kind, path, mended } of result.findings) {
@@ -40,7 +44,7 @@ export async function adminCheck(options: AdminCheckOptions, context: Context): 
 
 const WORDS: Record<FlawKind, string> = {
   accounts_damaged: 'the accounts cannot be read',
-  accounts_missing: 'the accounts are missing',
+  accounts_missing: 'the accounts are missing; set IMGUP_ACCOUNTS if they are in a database',
   secret_damaged: 'the secret cannot be read',
   mode_open: 'others on this machine may read it',
   picture_without_record: 'a picture without its record',

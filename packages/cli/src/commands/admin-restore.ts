@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { count } from '../count.ts';
+import { CliError, EXIT } from '../errors.ts';
 import { withDataFolder, type DataOptions } from '../with-data-folder.ts';
 
 /** Fills an empty data folder from a backup. */
@@ -10,7 +11,10 @@ export async function adminRestore(source: string, options: DataOptions, context
   const { data, ...summary } = await withDataFolder(options, context, {
     text: 'Restoring',
     writes: true,
-    work: async (server, { data }) => ({ data, ...(await server.restoreData(resolve(source), data, { signal })) }),
+    work: async (server, { data, accounts }) => {
+      if (accounts !== null) throw accountsElsewhere();
+      return { data, ...(await server.restoreData(resolve(source), data, { signal })) };
+    },
   });
   if (options.json === true) return io.printJson({ data, ...summary });
   const { users, pictures, secret } = summary;
@@ -20,4 +24,10 @@ export async function adminRestore(source: string, options: DataOptions, context
       'The backup holds no secret: start the server with the one that was kept, or everyone has to log in again.',
     );
   }
+}
+
+function accountsElsewhere(): CliError {
+  const message =
+    'A backup is of a server that keeps its accounts in its folder, and IMGUP_ACCOUNTS is set: a server with that would not see them. Unset it first; the database is restored with psql or pg_restore.';
+  return new CliError('accounts_in_database', EXIT.failed, message);
 }

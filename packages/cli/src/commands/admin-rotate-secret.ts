@@ -13,8 +13,10 @@ export async function adminRotateSecret(options: AdminRotateSecretOptions, conte
   const secretFile = await withDataFolder(options, context, {
     text: 'Rotating the secret',
     writes: true,
-    work: async (server, { secrets, secretFile }) => {
-      if (secrets !== null && options.secretFile === undefined) throw givenFromOutside();
+    work: async (server, { accounts, secrets, secretFile }) => {
+      // With a database, the secret always comes from the variable.
+      const fromOutside = secrets !== null || accounts !== null;
+      if (fromOutside && options.secretFile === undefined) throw givenFromOutside();
       await server.rotateSecretFile(secretFile, { now: context.now(), forgetOld });
       return secretFile;
     },

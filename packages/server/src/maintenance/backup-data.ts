@@ -146,7 +146,7 @@ async function copyTo(
 async function readAccounts(data: string): Promise<string> {
   const text = await ifThere(readFile(join(data, 'db.json'), 'utf8'));
   if (text !== null) return text;
-  const message = `${data} holds no accounts of imgup: name the server's data folder with --data.`;
+  const message = `${data} holds no accounts of imgup: name the server's data folder with --data. Accounts that are in a database (--accounts) are saved with pg_dump.`;
   throw new MaintenanceError('no_data', message);
 }
 

@@ -6,7 +6,7 @@ import { ID } from './data-files.ts';
 import type { Flaw, FlawKind } from './flaw.ts';
 import { ifThere } from './if-there.ts';
 import { lookAtOwner, type OwnerLook } from './look-at-owner.ts';
-import { lookAtRoot } from './look-at-root.ts';
+import { lookAtRoot, type LookOptions } from './look-at-root.ts';
 import { MaintenanceError } from './maintenance-error.ts';
 import { createMender, type Mender } from './mender.ts';
 import { ownersOf } from './parse-accounts.ts';
@@ -14,6 +14,8 @@ import { ownersOf } from './parse-accounts.ts';
 export interface CheckOptions {
   /** Mends what can be mended; no server may be running. */
   repair?: boolean;
+  /** Whether the accounts are in a database, and none are to be missed here; whose a picture is cannot be told then. */
+  accountsElsewhere?: boolean;
   now?: () => number;
   /** Milliseconds until what seems to be wrong is looked at again: longer than a server needs to store a picture. */
   lookAgainAfter?: number;
@@ -55,10 +57,10 @@ const MOST_ROUNDS = 4;
  * @throws MaintenanceError `no_data`, `data_newer`
  */
 export async function checkData(data: string, options: CheckOptions = {}): Promise<CheckResult> {
-  const { repair = false, now = Date.now, lookAgainAfter = 5000 } = options;
+  const { repair = false, accountsElsewhere = false, now = Date.now, lookAgainAfter = 5000 } = options;
   await requireData(data);
   if (!repair) {
-    const eye = createEye(data, createMender(data, now), { alone: false, now });
+    const eye = createEye(data, createMender(data, now), { alone: false, accountsElsewhere, now });
     let state = await eye.look();
     let findings = state.flaws;
     for (let looks = 1; looks < LOOKS && findings.length > 0; looks += 1) {
@@ -76,7 +78,7 @@ export async function checkData(data: string, options: CheckOptions = {}): Promi
   const lock = await lockDataFolder(data);
   try {
     const mender = createMender(data, now);
-    const eye = createEye(data, mender, { alone: true, now });
+    const eye = createEye(data, mender, { alone: true, accountsElsewhere, now });
     const found = new Map<string, Flaw>();
     let state = await eye.look();
     for (let round = 1; round < MOST_ROUNDS && state.flaws.some(({ mend }) => mend !== null); round += 1) {
@@ -96,7 +98,7 @@ export async function checkData(data: string, options: CheckOptions = {}): Promi
 }
 
 /** Looks at a data folder as often as asked; after the first time only at those owners where something was amiss. */
-function createEye(data: string, mender: Mender, options: { alone: boolean; now: () => number }) {
+function createEye(data: string, mender: Mender, options: LookOptions) {
   const looks = new Map<string, OwnerLook>();
 
   return {

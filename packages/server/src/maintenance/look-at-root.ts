@@ -17,15 +17,18 @@ interface RootLook {
   flaws: Flaw[];
 }
 
-interface LookOptions {
+export interface LookOptions {
   /** Whether no server can be running. */
   alone: boolean;
+  /** Whether there need be no db.json. */
+  accountsElsewhere: boolean;
   now: () => number;
 }
 
 /** Reads what is not pictures: db.json, the secret, and what was being received. Changes nothing. */
-export async function lookAtRoot(data: string, mender: Mender, { alone, now }: LookOptions): Promise<RootLook> {
-  const { accounts, flaws } = await lookAtAccounts(data, mender);
+export async function lookAtRoot(data: string, mender: Mender, options: LookOptions): Promise<RootLook> {
+  const { alone, accountsElsewhere, now } = options;
+  const { accounts, flaws } = await lookAtAccounts(data, mender, accountsElsewhere);
   const secret = await readText(join(data, 'secret'));
   if (secret !== null && !isSecretText(secret)) flaws.push({ kind: 'secret_damaged', path: 'secret', mend: null });
   for (const path of ['secret', 'db.json', 'db.json.previous']) {
@@ -47,14 +50,14 @@ export async function lookAtRoot(data: string, mender: Mender, { alone, now }: L
   return { accounts, flaws };
 }
 
-async function lookAtAccounts(data: string, mender: Mender): Promise<RootLook> {
+async function lookAtAccounts(data: string, mender: Mender, elsewhere: boolean): Promise<RootLook> {
   const path = 'db.json';
   const text = await readText(join(data, path));
   const accounts = text === null ? null : parseAccounts(text);
   if (accounts !== null) return { accounts, flaws: [] };
   const owners = (await ifThere(readdir(join(data, 'images')))) ?? [];
   // A server writes db.json at the first registration.
-  if (text === null && owners.length === 0) return { accounts: null, flaws: [] };
+  if (text === null && (elsewhere || owners.length === 0)) return { accounts: null, flaws: [] };
   const previous = await readText(join(data, 'db.json.previous'));
   const last = previous === null ? null : parseAccounts(previous);
   const mend = async () => {

@@ -1,4 +1,4 @@
-/** Times are milliseconds since the epoch throughout. */
+/** Times are milliseconds since the epoch throughout, by the store's clock: several servers share one. */
 export interface User {
   id: string;
   /** As registered; names are compared without case. */
@@ -33,29 +33,47 @@ export interface UploadKey {
   lastUsedAt: number | null;
 }
 
+/** What is stored anew; the store adds the times. */
+export type NewUser = Pick<User, 'id' | 'username' | 'passwordHash'>;
+export type NewSession = Pick<Session, 'id' | 'userId' | 'device'>;
+export type NewUploadKey = Pick<UploadKey, 'id' | 'userId' | 'name' | 'hash'>;
+
 /** What decides about one authenticated request. */
 export interface Authorization {
   user: User;
   session: Session;
   tokenRevoked: boolean;
+  /** The store's time of this look. */
+  at: number;
+}
+
+/** A removed user whose pictures have yet to be removed. */
+export interface Removal {
+  userId: string;
+  /** Whether it is so long ago that no upload of theirs can still be under way, and leave something behind. */
+  settled: boolean;
 }
 
 /**
  * Users, sessions, revoked access tokens and upload keys.
  *
- * When a method that changes something resolves, the change survives a power cut, except where it says otherwise;
- * when it rejects, nothing has changed. Each is atomic, so that no service needs a lock.
+ * When a method that changes something resolves, the change survives a power cut, except where it says otherwise.
+ * When it rejects, nothing has changed; only where the connection to a database was lost, the change may be stored all
+ * the same (section "Past one machine" of ARCHITECTURE.md). Each is atomic, so that no service needs a lock.
+ *
+ * The store has the clock: what decides by time gets the time with what was found, so that servers whose clocks differ
+ * decide alike.
  */
 export interface AccountStore {
   /**
    * Adds a user and their first session. The first user ever becomes the administrator.
-   * Resolves to the user; or, with nothing changed, to why not: `not_first` where only the first user may be added.
+   * With nothing changed, resolves to why not: `not_first` where only the first user may be added.
    */
   createUser(
-    user: Omit<User, 'role'>,
-    session: Session,
+    user: NewUser,
+    session: NewSession,
     options?: { onlyFirst: boolean },
-  ): Promise<User | 'username_taken' | 'not_first'>;
+  ): Promise<{ user: User; session: Session } | 'username_taken' | 'not_first'>;
 
   findUserByName(username: string): Promise<User | null>;
 
@@ -68,7 +86,7 @@ export interface AccountStore {
    * Replaces the password's hash and ends every session but this one. False, and nothing changed, where the hash is no
    * longer `expectedHash` or the session has ended: to hash takes long enough for either.
    */
-  setPassword(session: Session, expectedHash: string, passwordHash: string): Promise<boolean>;
+  setPassword(session: Pick<Session, 'id' | 'userId'>, expectedHash: string, passwordHash: string): Promise<boolean>;
 
   /**
    * Removes a user, their sessions and their upload keys. Where `removeImages` is set, the id is listed by `listRemovals` from then on.
@@ -76,20 +94,20 @@ export interface AccountStore {
    */
   deleteUser(userId: string, removeImages: boolean): Promise<'deleted' | 'not_found' | 'last_admin'>;
 
-  /** Ids of removed users whose pictures have yet to be removed; only of those whose removal is stored. */
-  listRemovals(): Promise<string[]>;
+  /** Those that are stored, and whose pictures are not to be kept. */
+  listRemovals(): Promise<Removal[]>;
 
   /** Notes that a removed user's pictures are gone. */
   finishRemoval(userId: string): Promise<void>;
 
   /**
    * Adds a session, and ends those of its user that have not been used for longest, so that they have `max` at most.
-   * False where the user is gone or their hash is no longer the one that was compared with.
+   * Null where the user is gone or their hash is no longer the one that was compared with.
    */
-  createSession(session: Session, expectedHash: string, max: number): Promise<boolean>;
+  createSession(session: NewSession, expectedHash: string, max: number): Promise<Session | null>;
 
-  /** The session and its user as they are stored, after every change under way has been. */
-  findSession(sessionId: string): Promise<{ session: Session; user: User } | null>;
+  /** The session and its user as they are stored, after every change under way has been, and the store's time. */
+  findSession(sessionId: string): Promise<{ session: Session; user: User; at: number } | null>;
 
   /** User, session and the token's revocation in one look; it may see a change that is still being stored. */
   findAuthorization(sessionId: string, tokenId: string): Promise<Authorization | null>;
@@ -99,17 +117,17 @@ export interface AccountStore {
    * back: a machine that starts with a clock of 1970 would make every session that is used then look idle later.
    * Resolves to the session after the change, or null where the counter differs or the session is gone.
    */
-  rotate(sessionId: string, from: number, at: number): Promise<Session | null>;
+  rotate(sessionId: string, from: number): Promise<Session | null>;
 
   /**
    * Notes that this generation has been seen in use, if it is still the newest and has not been seen before; a time
-   * later than `at` is of a clock that was wrong, and becomes `at`. May be lost in a crash: the replaced token is then
-   * answered for longer, and nobody is logged out.
+   * that is yet to come is of a clock that was wrong, and becomes the present one. Nobody need wait for it: where it is
+   * lost, the replaced token is answered for longer, and nobody is logged out.
    */
-  markSeen(sessionId: string, counter: number, at: number): void;
+  markSeen(sessionId: string, counter: number): Promise<void>;
 
-  /** A user's sessions, the latest log-in first. */
-  listSessions(userId: string): Promise<Session[]>;
+  /** A user's sessions, the latest log-in first, and the store's time. */
+  listSessions(userId: string): Promise<{ sessions: Session[]; at: number }>;
 
   /** Ends a session; false where there is none. */
   endSession(sessionId: string): Promise<boolean>;
@@ -124,22 +142,28 @@ export interface AccountStore {
    * Adds an upload key. With nothing changed, resolves to why not: `session_ended` where the session that asks for it is
    * gone (reading the request takes long enough), `too_many` where its user has `max` keys.
    */
-  createKey(key: UploadKey, sessionId: string, max: number): Promise<'created' | 'session_ended' | 'too_many'>;
+  createKey(key: NewUploadKey, sessionId: string, max: number): Promise<UploadKey | 'session_ended' | 'too_many'>;
 
-  /** An upload key and its user in one look; it may see a change that is still being stored. */
-  findKey(keyId: string): Promise<{ key: UploadKey; user: User } | null>;
+  /** An upload key, its user and the store's time in one look; it may see a change that is still being stored. */
+  findKey(keyId: string): Promise<{ key: UploadKey; user: User; at: number } | null>;
 
   /** A user's upload keys, the latest first. */
   listKeys(userId: string): Promise<UploadKey[]>;
 
-  /** Notes when an upload key was used; never goes back. May be lost in a crash. */
-  markKeyUsed(keyId: string, at: number): void;
+  /** Notes that an upload key is used now; the time never goes back. Nobody need wait for it. */
+  markKeyUsed(keyId: string): Promise<void>;
 
   /** Removes an upload key of this user; false where they have no such key. */
   deleteKey(userId: string, keyId: string): Promise<boolean>;
 
-  /** Forgets revocations past their time, and sessions idle since before `idleSince` or older than `createdBefore`. */
-  sweep(now: number, idleSince: number, createdBefore: number): Promise<void>;
+  /**
+   * Forgets revocations past their time, and sessions that have been idle or have lived for longer than these, in
+   * milliseconds. Any server may do it, several at once too.
+   */
+  sweep(lifetimes: { idle: number; absolute: number }): Promise<void>;
+
+  /** Rejects where the accounts cannot be read just now. */
+  check(): Promise<void>;
 
   close(): Promise<void>;
 }

@@ -1,10 +1,7 @@
+import type { SlotState } from './sliding-log.ts';
+
 /** The state of one user's limit after a look at it. */
-export interface LimitState {
-  admitted: boolean;
-  /** Uploads that would be admitted now. */
-  remaining: number;
-  /** Milliseconds until one more upload would be admitted than now; 0 where all of them are free. */
-  nextSlotIn: number;
+export interface LimitState extends SlotState {
   /** Refusals in the last window, up to `REFUSALS_MAX`. Those that a client has not met itself were another's, who waits. */
   refused: number;
 }
@@ -20,6 +17,6 @@ export interface UploadLimiter {
   /** Takes a slot if there is one. A refusal takes none. */
   take(userId: string): Promise<LimitState>;
 
-  /** Looks without taking. `admitted` says whether `take` would have been. */
+  /** Looks without taking. `admitted` says whether `take` would have been. Sees whatever was asked for before it here. */
   peek(userId: string): Promise<LimitState>;
 }

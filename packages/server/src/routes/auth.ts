@@ -21,25 +21,25 @@ export function authRoutes(options: AuthRoutesOptions) {
   return new Hono<AppEnv>()
     .post(paths.register, async (c) => {
       const { username, password, device } = await readJson(c, registerRequest);
-      attempts.password(clientAddress(c, trustedProxies), username);
+      await attempts.password(clientAddress(c, trustedProxies), username);
       const { user, tokens } = await accounts.register({ username, password, device: deviceName(device) });
       return c.json({ user: userResponse(user), ...tokens }, 201, NO_STORE);
     })
     .post(paths.login, async (c) => {
       const { username, password, device } = await readJson(c, loginRequest);
-      attempts.password(clientAddress(c, trustedProxies), username);
+      await attempts.password(clientAddress(c, trustedProxies), username);
       const { user, tokens } = await accounts.login({ username, password, device: deviceName(device) });
       return c.json({ user: userResponse(user), ...tokens }, 200, NO_STORE);
     })
     .post(paths.refresh, async (c) => {
       const { refresh_token } = await readJson(c, refreshRequest);
-      attempts.refresh(clientAddress(c, trustedProxies), refresh_token);
+      await attempts.refresh(clientAddress(c, trustedProxies), refresh_token);
       return c.json(await sessions.refresh(refresh_token), 200, NO_STORE);
     })
     .post(paths.password, authenticate(options), async (c) => {
       const body = await readJson(c, passwordRequest);
       const { user } = c.var.auth;
-      attempts.password(clientAddress(c, trustedProxies), user.username);
+      await attempts.password(clientAddress(c, trustedProxies), user.username);
       await accounts.changePassword(c.var.auth, body.current, body.new);
       return c.body(null, 204);
     })

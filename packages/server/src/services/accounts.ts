@@ -12,7 +12,6 @@ interface AccountsOptions {
   passwords: Passwords;
   sessions: Sessions;
   registration: 'open' | 'closed';
-  now: () => number;
 }
 
 interface Credentials {
@@ -29,7 +28,7 @@ interface LoggedIn {
 
 export type Accounts = ReturnType<typeof createAccounts>;
 
-export function createAccounts({ store, images, passwords, sessions, registration, now }: AccountsOptions) {
+export function createAccounts({ store, images, passwords, sessions, registration }: AccountsOptions) {
   return {
     /**
      * Adds a user and logs them in. The first becomes the administrator, and may register where registration is closed.
@@ -48,11 +47,11 @@ export function createAccounts({ store, images, passwords, sessions, registratio
       if ((await store.findUserByName(username)) !== null) throw usernameTaken(username);
       const passwordHash = await passwords.hash(password);
       const id = randomBytes(8).toString('hex');
-      const session = sessions.draft(id, device);
-      const user = await store.createUser({ id, username, passwordHash, createdAt: now() }, session, { onlyFirst });
-      if (user === 'not_first') throw registrationClosed();
-      if (user === 'username_taken') throw usernameTaken(username);
-      return { user, tokens: await sessions.issueTokens(session) };
+      const draft = sessions.draft(id, device);
+      const created = await store.createUser({ id, username, passwordHash }, draft, { onlyFirst });
+      if (created === 'not_first') throw registrationClosed();
+      if (created === 'username_taken') throw usernameTaken(username);
+      return { user: created.user, tokens: await sessions.firstTokens(created.session) };
     },
 
     /** @throws AppError `wrong_credentials`, alike for an unknown user and a wrong password; `server_busy` */
@@ -60,10 +59,11 @@ export function createAccounts({ store, images, passwords, sessions, registratio
       const user = await store.findUserByName(username);
       const matches = await passwords.verify(password, user?.passwordHash ?? null);
       if (user === null || !matches) throw wrongCredentials();
-      const session = sessions.draft(user.id, device);
-      // While the password was compared the user may have been removed, or has chosen another.
-      if (!(await store.createSession(session, user.passwordHash, SESSIONS_MAX))) throw wrongCredentials();
-      return { user, tokens: await sessions.issueTokens(session) };
+      const draft = sessions.draft(user.id, device);
+      const session = await store.createSession(draft, user.passwordHash, SESSIONS_MAX);
+      // While the password was compared the user was removed, or has chosen another.
+      if (session === null) throw wrongCredentials();
+      return { user, tokens: await sessions.firstTokens(session) };
     },
 
     /**
@@ -102,19 +102,15 @@ export function createAccounts({ store, images, passwords, sessions, registratio
       if (result === 'last_admin') {
         throw new AppError('last_admin', 'The last administrator cannot be removed.');
       }
-      // An upload under way may yet leave something behind, so it stays noted until the next start, and is tried again until then.
+      // An upload under way may yet leave something behind, so it stays noted, and is tried again until it is settled.
       if (!keepImages) await images.removeAll(user.id);
     },
 
-    /**
-     * Removes what is left of removed users. One whose files resist does not keep the others.
-     *
-     * @param forget whether no upload is under way that may leave something behind, so that this is the last time
-     */
-    async sweepRemovals({ forget }: { forget: boolean }): Promise<void> {
-      const removals = (await store.listRemovals()).map(async (userId) => {
+    /** Removes what is left of removed users. One whose files resist does not keep the others. */
+    async sweepRemovals(): Promise<void> {
+      const removals = (await store.listRemovals()).map(async ({ userId, settled }) => {
         await images.removeAll(userId);
-        if (forget) await store.finishRemoval(userId);
+        if (settled) await store.finishRemoval(userId);
       });
       await Promise.allSettled(removals);
       await Promise.all(removals);

@@ -1,12 +1,12 @@
 import { USERNAME_MAX } from '@imgup/shared';
-import { createSlidingLog, type SlidingLog, type SlidingLogState } from '../adapters/memory/sliding-log.ts';
 import { AppError } from '../errors.ts';
+import type { OpenSlidingLog, SlidingLog, SlotState } from '../ports/sliding-log.ts';
 
 interface AttemptLimitsOptions {
   /** Attempts to log in to one account from one address in any `windowMs`. The other limits are multiples of it. */
   attempts: number;
   windowMs: number;
-  now: () => number;
+  openLog: OpenSlidingLog;
 }
 
 /** An address stands for a household or an office, so it may try several accounts. */
@@ -27,13 +27,13 @@ export type AttemptLimits = ReturnType<typeof createAttemptLimits>;
  * Slows down guessing: by address, and by account and address together. Never by account alone, because a stranger
  * could then lock a user out.
  */
-export function createAttemptLimits({ attempts, windowMs, now }: AttemptLimitsOptions) {
-  const byAddress = createSlidingLog({ limit: attempts * ACCOUNTS_PER_ADDRESS, windowMs, now });
-  const byAccount = createSlidingLog({ limit: attempts, windowMs, now });
-  const refreshes = createSlidingLog({ limit: attempts * REFRESHES_PER_ATTEMPT, windowMs, now });
-  const bySession = createSlidingLog({ limit: attempts * REFRESHES_PER_SESSION, windowMs, now });
+export function createAttemptLimits({ attempts, windowMs, openLog }: AttemptLimitsOptions) {
+  const byAddress = openLog('password', { limit: attempts * ACCOUNTS_PER_ADDRESS, windowMs });
+  const byAccount = openLog('password-account', { limit: attempts, windowMs });
+  const refreshes = openLog('refresh', { limit: attempts * REFRESHES_PER_ATTEMPT, windowMs });
+  const bySession = openLog('refresh-session', { limit: attempts * REFRESHES_PER_SESSION, windowMs });
 
-  function check({ admitted, nextSlotIn }: SlidingLogState): void {
+  function check({ admitted, nextSlotIn }: SlotState): void {
     if (admitted) return;
     const seconds = Math.ceil(nextSlotIn / 1000);
     throw new AppError('too_many_attempts', `Too many attempts. Try again in ${seconds} seconds.`, {
@@ -41,12 +41,12 @@ export function createAttemptLimits({ attempts, windowMs, now }: AttemptLimitsOp
     });
   }
 
-  /** What one of the limits refuses takes no slot of the other. */
-  function take(wide: SlidingLog, narrow: SlidingLog, address: string, what: string): void {
+  /** What one of the limits refuses takes no slot of the other, unless others are sent at the same time. */
+  async function take(wide: SlidingLog, narrow: SlidingLog, address: string, what: string): Promise<void> {
     const key = `${address} ${what}`;
-    check(narrow.peek(key));
-    check(wide.take(address));
-    narrow.take(key);
+    check(await narrow.peek(key));
+    check(await wide.take(address));
+    check(await narrow.take(key));
   }
 
   return {
@@ -57,13 +57,13 @@ export function createAttemptLimits({ attempts, windowMs, now }: AttemptLimitsOp
      * @param account the name that is tried; need not exist
      * @throws AppError `too_many_attempts`
      */
-    password(address: string | null, account: string): void {
-      if (address !== null) take(byAddress, byAccount, address, account.slice(0, USERNAME_MAX + 1).toLowerCase());
+    async password(address: string | null, account: string): Promise<void> {
+      if (address !== null) await take(byAddress, byAccount, address, account.slice(0, USERNAME_MAX + 1).toLowerCase());
     },
 
     /** Counts a refresh. @throws AppError `too_many_attempts` */
-    refresh(address: string | null, token: string): void {
-      if (address !== null) take(refreshes, bySession, address, token.slice(0, SESSION_PART));
+    async refresh(address: string | null, token: string): Promise<void> {
+      if (address !== null) await take(refreshes, bySession, address, token.slice(0, SESSION_PART));
     },
   };
 }

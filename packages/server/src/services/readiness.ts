@@ -1,9 +1,11 @@
 import bytes from 'bytes';
 import { AppError } from '../errors.ts';
+import type { AccountStore } from '../ports/account-store.ts';
 import type { StorageProbe } from '../ports/storage-probe.ts';
 
 interface ReadinessOptions {
   probe: StorageProbe;
+  store: Pick<AccountStore, 'check'>;
   /** Bytes that uploads must leave free. */
   minFree: number;
 }
@@ -13,7 +15,7 @@ const ROOM_FOR_ONE = 64 * 1024;
 
 export type Readiness = ReturnType<typeof createReadiness>;
 
-export function createReadiness({ probe, minFree }: ReadinessOptions) {
+export function createReadiness({ probe, store, minFree }: ReadinessOptions) {
   /** Bytes of the uploads under way, of which the disk may hold none, some or all by now. */
   let promised = 0;
 
@@ -46,11 +48,11 @@ export function createReadiness({ probe, minFree }: ReadinessOptions) {
     /**
      * Whether uploads can be taken now.
      *
-     * @throws AppError `storage_full`, or what the storage says
+     * @throws AppError `storage_full`, `storage_unavailable`, or what the storage says
      */
     async check(): Promise<void> {
       refuseBeyond(await probe.freeBytes(), ROOM_FOR_ONE);
-      await probe.tryWriting();
+      await Promise.all([probe.tryWriting(), store.check()]);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { TokensResponse } from '@imgup/shared';
 import { AppError } from '../errors.ts';
-import type { AccountStore, Authorization, Session } from '../ports/account-store.ts';
+import type { AccountStore, Authorization, NewSession, Session } from '../ports/account-store.ts';
 import { checkTimes, encodeAccessToken } from './access-token.ts';
 import type { KeyRing } from './key-ring.ts';
 import { decodeRefreshToken, encodeRefreshToken } from './refresh-token.ts';
@@ -28,12 +28,10 @@ interface SessionsOptions {
   keyRing: KeyRing;
   /** Seconds that an access token lives. */
   accessTtl: number;
-  /** Milliseconds since the epoch. */
-  now: () => number;
 }
 
 /** Who makes an authenticated request. */
-export interface Authenticated extends Omit<Authorization, 'tokenRevoked'> {
+export interface Authenticated extends Pick<Authorization, 'user' | 'session'> {
   tokenId: string;
   /** Seconds since the epoch. */
   tokenExpiresAt: number;
@@ -41,18 +39,20 @@ export interface Authenticated extends Omit<Authorization, 'tokenRevoked'> {
 
 export type Sessions = ReturnType<typeof createSessions>;
 
-/** Log-ins and their tokens, as section "Sessions" of ARCHITECTURE.md has them. */
-export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptions) {
+/**
+ * Log-ins and their tokens, as section "Sessions" of ARCHITECTURE.md has them. All times, those in tokens too, are of the
+ * store's clock: `at` is when the store was last asked.
+ */
+export function createSessions({ store, keyRing, accessTtl }: SessionsOptions) {
   const genuineToken = createTokenMemory(keyRing);
   const refreshKeys = () => keyRing.all().map((keys) => keys.refreshToken);
 
-  function isOver(session: Session): boolean {
-    const at = now();
+  function isOver(session: Session, at: number): boolean {
     return at >= session.lastUsedAt + IDLE_LIFETIME || at >= session.createdAt + ABSOLUTE_LIFETIME;
   }
 
-  async function issueTokens(session: Session): Promise<TokensResponse> {
-    const issuedAt = Math.floor(now() / SECOND);
+  async function issueTokens(session: Session, at: number): Promise<TokensResponse> {
+    const issuedAt = Math.floor(at / SECOND);
     const accessToken = await encodeAccessToken(
       {
         userId: session.userId,
@@ -72,7 +72,7 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
         { sessionId: session.id, counter: session.counter },
         keyRing.current().refreshToken,
       ),
-      refresh_expires_in: Math.floor((sessionExpiresAt(session) - now()) / SECOND),
+      refresh_expires_in: Math.floor((sessionExpiresAt(session) - at) / SECOND),
     };
   }
 
@@ -82,21 +82,12 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
 
   return {
     /** A session that is yet to be stored. */
-    draft(userId: string, device: string | null): Session {
-      const at = now();
-      return {
-        id: randomBytes(16).toString('hex'),
-        userId,
-        counter: 0,
-        seenAt: null,
-        rotatedAt: at,
-        createdAt: at,
-        lastUsedAt: at,
-        device,
-      };
+    draft(userId: string, device: string | null): NewSession {
+      return { id: randomBytes(16).toString('hex'), userId, device };
     },
 
-    issueTokens,
+    /** The tokens of a session that has just begun. */
+    firstTokens: (session: Session): Promise<TokensResponse> => issueTokens(session, session.createdAt),
 
     /** When the session ends if it is not used again, in milliseconds since the epoch. */
     sessionExpiresAt,
@@ -116,16 +107,16 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
       const { sessionId, counter } = content;
       for (;;) {
         const found = await store.findSession(sessionId);
-        if (found === null || isOver(found.session)) throw invalidGrant();
-        const { session } = found;
+        if (found === null || isOver(found.session, found.at)) throw invalidGrant();
+        const { session, at } = found;
         if (counter === session.counter) {
-          const rotated = await store.rotate(sessionId, counter, now());
+          const rotated = await store.rotate(sessionId, counter);
           // Null: another request has rotated it meanwhile, and this token is now the replaced one.
-          if (rotated !== null) return issueTokens(rotated);
-        } else if (counter === session.counter - 1 && isReplayAllowed(session)) {
+          if (rotated !== null) return issueTokens(rotated, rotated.rotatedAt);
+        } else if (counter === session.counter - 1 && isReplayAllowed(session, at)) {
           // The clock has been set back: the grace counts from now, or it would last as long as the clock was wrong.
-          if (session.seenAt !== null && session.seenAt > now()) store.markSeen(sessionId, session.counter, now());
-          return issueTokens(session);
+          if (session.seenAt !== null) markSeen(session, session.counter, at);
+          return issueTokens(session, at);
         } else {
           if (counter < session.counter) await store.endSession(sessionId);
           throw invalidGrant();
@@ -140,14 +131,13 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
      */
     async authenticate(token: string): Promise<Authenticated> {
       const genuine = await genuineToken(token);
-      checkTimes(genuine, now());
       const { content } = genuine;
       const found = await store.findAuthorization(content.sessionId, content.tokenId);
-      if (found === null || found.tokenRevoked || isOver(found.session) || found.user.id !== content.userId) {
-        throw new AppError('token_revoked', 'This session has ended. Log in again.');
-      }
-      const { user, session } = found;
-      store.markSeen(session.id, content.counter, now());
+      if (found === null) throw tokenRevoked();
+      const { user, session, at } = found;
+      checkTimes(genuine, at);
+      if (found.tokenRevoked || isOver(session, at) || user.id !== content.userId) throw tokenRevoked();
+      markSeen(session, content.counter, at);
       return { user, session, tokenId: content.tokenId, tokenExpiresAt: content.expiresAt };
     },
 
@@ -164,7 +154,8 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
 
     /** A user's sessions that have not ended, the latest log-in first. */
     async list(userId: string): Promise<Session[]> {
-      return (await store.listSessions(userId)).filter((session) => !isOver(session));
+      const { sessions, at } = await store.listSessions(userId);
+      return sessions.filter((session) => !isOver(session, at));
     },
 
     /**
@@ -186,14 +177,23 @@ export function createSessions({ store, keyRing, accessTtl, now }: SessionsOptio
 
     /** Forgets what has ended. */
     async sweep(): Promise<void> {
-      const at = now();
-      await store.sweep(at, at - IDLE_LIFETIME, at - ABSOLUTE_LIFETIME);
+      await store.sweep({ idle: IDLE_LIFETIME, absolute: ABSOLUTE_LIFETIME });
     },
   };
 
-  function isReplayAllowed(session: Session): boolean {
-    return session.seenAt === null || now() <= session.seenAt + REPLAY_GRACE;
+  /** Asks the store only where there is something to note: most requests come with a generation that has been seen. */
+  function markSeen(session: Session, counter: number, at: number): void {
+    if (counter !== session.counter || (session.seenAt !== null && session.seenAt <= at)) return;
+    store.markSeen(session.id, counter).catch(() => undefined);
   }
+}
+
+function isReplayAllowed(session: Session, at: number): boolean {
+  return session.seenAt === null || at <= session.seenAt + REPLAY_GRACE;
+}
+
+function tokenRevoked(): AppError {
+  return new AppError('token_revoked', 'This session has ended. Log in again.');
 }
 
 function invalidGrant(): AppError {

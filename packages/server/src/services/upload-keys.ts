@@ -9,14 +9,12 @@ const USE_RESOLUTION = 60 * 60 * 1000;
 
 interface UploadKeysOptions {
   store: AccountStore;
-  /** Milliseconds since the epoch. */
-  now: () => number;
 }
 
 export type UploadKeys = ReturnType<typeof createUploadKeys>;
 
 /** Keys for programs that only upload. They live until they are revoked or their user is gone, whatever sessions do. */
-export function createUploadKeys({ store, now }: UploadKeysOptions) {
+export function createUploadKeys({ store }: UploadKeysOptions) {
   return {
     /**
      * Makes a key for the user of this session; `text` is the key itself, which cannot be had again.
@@ -25,8 +23,8 @@ export function createUploadKeys({ store, now }: UploadKeysOptions) {
      */
     async create({ user, session }: Authenticated, name: string): Promise<{ key: UploadKey; text: string }> {
       const { id, text, hash } = newUploadKey();
-      const key = { id, userId: user.id, name: cleanKeyName(name), hash, createdAt: now(), lastUsedAt: null };
-      const result = await store.createKey(key, session.id, KEYS_MAX);
+      const draft = { id, userId: user.id, name: cleanKeyName(name), hash };
+      const result = await store.createKey(draft, session.id, KEYS_MAX);
       if (result === 'session_ended') {
         throw new AppError('token_revoked', 'This session has ended. Log in again.');
       }
@@ -34,7 +32,7 @@ export function createUploadKeys({ store, now }: UploadKeysOptions) {
         const detail = `You have ${KEYS_MAX} upload keys. Revoke one that you no longer need: DELETE /api/keys/<id>.`;
         throw new AppError('too_many_keys', detail);
       }
-      return { key, text };
+      return { key: result, text };
     },
 
     /**
@@ -48,8 +46,11 @@ export function createUploadKeys({ store, now }: UploadKeysOptions) {
       if (found === null || !matchesHash(text, found.key.hash)) {
         throw new AppError('token_invalid', 'This upload key is not one of this server, or has been revoked.');
       }
-      const { key, user } = found;
-      if (key.lastUsedAt === null || now() >= key.lastUsedAt + USE_RESOLUTION) store.markKeyUsed(key.id, now());
+      const { key, user, at } = found;
+      if (key.lastUsedAt === null || at >= key.lastUsedAt + USE_RESOLUTION) {
+        // Nobody waits for it.
+        store.markKeyUsed(key.id).catch(() => undefined);
+      }
       return user;
     },
 

@@ -1,5 +1,5 @@
 import { Low } from 'lowdb';
-import type { AccountStore, Session, UploadKey, User } from '../../ports/account-store.ts';
+import type { AccountStore, NewSession, Session, UploadKey, User } from '../../ports/account-store.ts';
 import { createDurableJsonFile } from './durable-json-file.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { FORMAT, parseDatabase, type Database } from './parse-database.ts';
@@ -11,8 +11,9 @@ const EMPTY: Database = { format: FORMAT, users: {}, sessions: {}, revoked: {}, 
  * outside; names have an index of their own.
  *
  * @param path db.json; made at the first change
+ * @param now milliseconds since the epoch
  */
-export async function openLowdbAccountStore(path: string): Promise<AccountStore> {
+export async function openLowdbAccountStore(path: string, now: () => number = Date.now): Promise<AccountStore> {
   const file = createDurableJsonFile(path, (json) => {
     const parsed = parseDatabase(json);
     if (parsed === null || 'database' in parsed) return parsed && parsed.database;
@@ -32,6 +33,8 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
   db.data = data;
 
   const idsByName = new Map(Object.values(data.users).map((user) => [nameKey(user.username), user.id]));
+  /** No upload that one of these has begun outlives its server. */
+  const removedBefore = new Set(Object.keys(data.removals));
   const { commit, settled, close } = createGroupCommit(() => db.write());
 
   /** Replaces, adds, or removes (`after` undefined) one record in memory; returns the way back. */
@@ -60,11 +63,13 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
   }
 
   return {
-    async createUser(candidate, session, { onlyFirst } = { onlyFirst: false }) {
+    async createUser(candidate, newSession, { onlyFirst } = { onlyFirst: false }) {
       const key = nameKey(candidate.username);
       if (onlyFirst && idsByName.size > 0) return 'not_first';
       if (idsByName.has(key)) return 'username_taken';
-      const user: User = { ...candidate, role: idsByName.size === 0 ? 'admin' : 'user' };
+      const at = now();
+      const user: User = { ...candidate, role: idsByName.size === 0 ? 'admin' : 'user', createdAt: at };
+      const session = beginSession(newSession, at);
       idsByName.set(key, user.id);
       const undoUser = set(data.users, user.id, user);
       const undoSession = set(data.sessions, session.id, session);
@@ -73,7 +78,7 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
         undoUser();
         idsByName.delete(key);
       });
-      return user;
+      return { user, session };
     },
 
     findUser: (userId) => Promise.resolve(data.users[userId] ?? null),
@@ -115,19 +120,22 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       const noted = Object.keys(data.removals);
       // A removal that is taken back must not cost the pictures.
       await settled();
-      return noted.filter((id) => data.removals[id] === 'remove');
+      return noted
+        .filter((userId) => data.removals[userId] === 'remove')
+        .map((userId) => ({ userId, settled: removedBefore.has(userId) }));
     },
 
     async finishRemoval(userId) {
       await commit(set(data.removals, userId, undefined));
     },
 
-    async createSession(session, expectedHash, max) {
-      if (data.users[session.userId]?.passwordHash !== expectedHash) return false;
+    async createSession(newSession, expectedHash, max) {
+      if (data.users[newSession.userId]?.passwordHash !== expectedHash) return null;
+      const session = beginSession(newSession, now());
       const others = sessionsOf(session.userId).toSorted((a, b) => a.lastUsedAt - b.lastUsedAt);
       const ended = removeSessions(others.slice(0, Math.max(0, others.length + 1 - max)));
       await commit(all([...ended, set(data.sessions, session.id, session)]));
-      return true;
+      return session;
     },
 
     async findSession(sessionId) {
@@ -137,19 +145,21 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
         await settled();
         // Changed meanwhile, or taken back: then what was found is not what is stored.
         if (data.sessions[sessionId] !== session || (session && data.users[session.userId] !== user)) continue;
-        return user ? { session, user } : null;
+        return user ? { session, user, at: now() } : null;
       }
     },
 
     findAuthorization(sessionId, tokenId) {
       const session = data.sessions[sessionId];
       const user = session && data.users[session.userId];
-      return Promise.resolve(user ? { user, session, tokenRevoked: data.revoked[tokenId] !== undefined } : null);
+      const tokenRevoked = data.revoked[tokenId] !== undefined;
+      return Promise.resolve(user ? { user, session, tokenRevoked, at: now() } : null);
     },
 
-    async rotate(sessionId, from, at) {
+    async rotate(sessionId, from) {
       const session = data.sessions[sessionId];
       if (session?.counter !== from) return null;
+      const at = now();
       const rotated: Session = {
         ...session,
         counter: from + 1,
@@ -161,17 +171,17 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       return rotated;
     },
 
-    markSeen(sessionId, counter, at) {
+    async markSeen(sessionId, counter) {
       const session = data.sessions[sessionId];
+      const at = now();
       if (session?.counter !== counter || (session.seenAt !== null && session.seenAt <= at)) return;
-      // Nobody waits for it, and where it cannot be stored the replaced token is answered for longer.
-      commit(
-        set(data.sessions, sessionId, { ...session, seenAt: at, lastUsedAt: Math.max(session.lastUsedAt, at) }),
-      ).catch(() => undefined);
+      const seen = { ...session, seenAt: at, lastUsedAt: Math.max(session.lastUsedAt, at) };
+      await commit(set(data.sessions, sessionId, seen));
     },
 
     listSessions(userId) {
-      return Promise.resolve(sessionsOf(userId).toSorted((a, b) => b.createdAt - a.createdAt));
+      const sessions = sessionsOf(userId).toSorted((a, b) => b.createdAt - a.createdAt);
+      return Promise.resolve({ sessions, at: now() });
     },
 
     async endSessions(userId, keepSessionId) {
@@ -195,28 +205,29 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       await commit(set(data.revoked, tokenId, until));
     },
 
-    async createKey(key, sessionId, max) {
-      if (data.sessions[sessionId]?.userId !== key.userId) return 'session_ended';
-      if (keysOf(key.userId).length >= max) return 'too_many';
+    async createKey(newKey, sessionId, max) {
+      if (data.sessions[sessionId]?.userId !== newKey.userId) return 'session_ended';
+      if (keysOf(newKey.userId).length >= max) return 'too_many';
+      const key: UploadKey = { ...newKey, createdAt: now(), lastUsedAt: null };
       await commit(set(data.keys, key.id, key));
-      return 'created';
+      return key;
     },
 
     findKey(keyId) {
       const key = data.keys[keyId];
       const user = key && data.users[key.userId];
-      return Promise.resolve(user ? { key, user } : null);
+      return Promise.resolve(user ? { key, user, at: now() } : null);
     },
 
     listKeys(userId) {
       return Promise.resolve(keysOf(userId).toSorted((a, b) => b.createdAt - a.createdAt));
     },
 
-    markKeyUsed(keyId, at) {
+    async markKeyUsed(keyId) {
       const key = data.keys[keyId];
+      const at = now();
       if (key === undefined || (key.lastUsedAt !== null && key.lastUsedAt >= at)) return;
-      // Nobody waits for it, as in markSeen.
-      commit(set(data.keys, keyId, { ...key, lastUsedAt: at })).catch(() => undefined);
+      await commit(set(data.keys, keyId, { ...key, lastUsedAt: at }));
     },
 
     async deleteKey(userId, keyId) {
@@ -227,17 +238,25 @@ export async function openLowdbAccountStore(path: string): Promise<AccountStore>
       return true;
     },
 
-    async sweep(now, idleSince, createdBefore) {
+    async sweep({ idle, absolute }) {
+      const at = now();
       const over = Object.values(data.sessions).filter(
-        (session) => session.lastUsedAt < idleSince || session.createdAt < createdBefore,
+        (session) => session.lastUsedAt < at - idle || session.createdAt < at - absolute,
       );
-      const forgotten = Object.entries(data.revoked).filter(([, until]) => until <= now);
+      const forgotten = Object.entries(data.revoked).filter(([, until]) => until <= at);
       const undos = [...removeSessions(over), ...forgotten.map(([id]) => set(data.revoked, id, undefined))];
       if (undos.length > 0) await commit(all(undos));
     },
 
+    // All of it is in memory; whether it can be written is what `StorageProbe` tries.
+    check: () => Promise.resolve(),
+
     close,
   };
+}
+
+function beginSession({ id, userId, device }: NewSession, at: number): Session {
+  return { id, userId, counter: 0, seenAt: null, rotatedAt: at, createdAt: at, lastUsedAt: at, device };
 }
 
 /** Ids from outside (a claim of a token) are looked up in these, and "constructor" must find nothing. */

@@ -1,28 +1,16 @@
-/** What a sliding log says of one key. */
-export interface SlidingLogState {
-  admitted: boolean;
-  /** How many would be admitted now. */
-  remaining: number;
-  /** Milliseconds until one more would be admitted than now; 0 where none is held. */
-  nextSlotIn: number;
-}
+import type { SlidingLog, SlidingLogOptions, SlotState } from '../../ports/sliding-log.ts';
 
-interface SlidingLogOptions {
-  limit: number;
-  windowMs: number;
+interface MemorySlidingLogOptions extends SlidingLogOptions {
   now: () => number;
 }
-
-export type SlidingLog = ReturnType<typeof createSlidingLog>;
 
 /**
  * The times of each key's last admissions, at most `limit` of them: never more than `limit` in any window of
  * `windowMs`. A fixed window would admit twice as many around its edge.
  *
- * An admission at time t holds its slot during [t, t + windowMs), so one exactly `nextSlotIn` later is admitted.
  * `take` looks and writes without an `await` between, so that requests at the same time cannot share a slot.
  */
-export function createSlidingLog({ limit, windowMs, now }: SlidingLogOptions) {
+export function createMemorySlidingLog({ limit, windowMs, now }: MemorySlidingLogOptions): SlidingLog {
   const logs = new Map<string, number[]>();
   let sweepAt = now() + windowMs;
 
@@ -35,14 +23,13 @@ export function createSlidingLog({ limit, windowMs, now }: SlidingLogOptions) {
     return (logs.get(key) ?? []).map((time) => Math.min(time, at)).filter((time) => time + windowMs > at);
   }
 
-  function state(log: number[], admitted: boolean, at: number): SlidingLogState {
+  function state(log: number[], admitted: boolean, at: number): SlotState {
     const oldest = log[0];
     return { admitted, remaining: limit - log.length, nextSlotIn: oldest === undefined ? 0 : oldest + windowMs - at };
   }
 
   return {
-    /** Takes a slot if there is one. A refusal takes none. */
-    take(key: string): SlidingLogState {
+    async take(key) {
       const at = now();
       const log = current(key, at);
       const admitted = log.length < limit;
@@ -51,8 +38,7 @@ export function createSlidingLog({ limit, windowMs, now }: SlidingLogOptions) {
       return state(log, admitted, at);
     },
 
-    /** Looks without taking; `admitted` says whether `take` would be. */
-    peek(key: string): SlidingLogState {
+    async peek(key) {
       const at = now();
       const log = current(key, at);
       return state(log, log.length < limit, at);

@@ -1,5 +1,6 @@
 import { REFUSALS_MAX, type LimitState, type UploadLimiter } from '../../ports/upload-limiter.ts';
-import { createSlidingLog, type SlidingLogState } from './sliding-log.ts';
+import type { SlotState } from '../../ports/sliding-log.ts';
+import { createMemorySlidingLog } from './sliding-log.ts';
 
 interface MemoryUploadLimiterOptions {
   limit: number;
@@ -9,20 +10,20 @@ interface MemoryUploadLimiterOptions {
 
 /** The upload limit of one process: a sliding log with the user's id as its key. */
 export function createMemoryUploadLimiter({ limit, windowMs, now }: MemoryUploadLimiterOptions): UploadLimiter {
-  const log = createSlidingLog({ limit, windowMs, now });
-  const refusals = createSlidingLog({ limit: REFUSALS_MAX, windowMs, now });
-  const withRefusals = (userId: string, state: SlidingLogState): LimitState => ({
-    ...state,
-    refused: REFUSALS_MAX - refusals.peek(userId).remaining,
-  });
+  const log = createMemorySlidingLog({ limit, windowMs, now });
+  const refusals = createMemorySlidingLog({ limit: REFUSALS_MAX, windowMs, now });
+  const withRefusals = async (userId: string, state: SlotState): Promise<LimitState> => {
+    const { remaining } = await refusals.peek(userId);
+    return { ...state, refused: REFUSALS_MAX - remaining };
+  };
   return {
     limit,
     windowMs,
     async take(userId) {
-      const state = log.take(userId);
-      if (!state.admitted) refusals.take(userId);
+      const state = await log.take(userId);
+      if (!state.admitted) await refusals.take(userId);
       return withRefusals(userId, state);
     },
-    peek: async (userId) => withRefusals(userId, log.peek(userId)),
+    peek: async (userId) => withRefusals(userId, await log.peek(userId)),
   };
 }
