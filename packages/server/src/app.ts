@@ -6,6 +6,7 @@ import type { Logger } from './logger.ts';
 import type { Network } from './middleware/client-address.ts';
 import { logRequests } from './middleware/log-requests.ts';
 import { methodNotAllowed } from './middleware/method-not-allowed.ts';
+import type { DirectLinks } from './ports/direct-links.ts';
 import type { UploadLimiter } from './ports/upload-limiter.ts';
 import { problemResponse } from './problem-response.ts';
 import { authRoutes } from './routes/auth.ts';
@@ -38,6 +39,8 @@ export interface AppParts {
   registration: 'open' | 'closed';
   receiveImage: ReceiveImage;
   smallVersions: SmallVersions;
+  /** Null: pictures are handed out by the server itself. */
+  links: DirectLinks | null;
   maxBytes: number;
   maxPixels: number;
   version: string;

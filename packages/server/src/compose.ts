@@ -1,15 +1,11 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Hono } from 'hono';
-import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
 import { lockDataFolder } from './adapters/filesystem/data-folder.ts';
-import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
 import { openSecretFile, rereadSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
 import { openLowdbAccountStore } from './adapters/lowdb/account-store.ts';
 import { createMemoryUploadLimiter } from './adapters/memory/upload-limiter.ts';
-import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
-import { sweepImages } from './adapters/filesystem/sweep-images.ts';
 import { stripMetadata } from './adapters/metadata/strip-metadata.ts';
 import { createHeaderDecoder } from './adapters/header/header-decoder.ts';
 import { createSharpDecoder } from './adapters/sharp/picture-decoder.ts';
@@ -19,6 +15,7 @@ import { readConfig, type ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { silentLogger, type Logger } from './logger.ts';
 import { STAGING } from './maintenance/restore-data.ts';
+import { openImages } from './open-images.ts';
 import { problemResponse } from './problem-response.ts';
 import { createAccounts } from './services/accounts.ts';
 import { createAttemptLimits } from './services/attempt-limits.ts';
@@ -88,20 +85,16 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const store = await openLowdbAccountStore(join(data, 'db.json'));
     // A restore may have been killed when all but this was done: otherwise the accounts do not open.
     await rm(join(data, STAGING), { recursive: true, force: true });
-    const imageStore = await openFilesystemImageStore(data);
     const incoming = await openIncoming(join(data, 'incoming'));
-    const left = await sweepImages(join(data, 'images'));
-    const swept = incoming.swept + left.swept;
+    const pictures = await openImages({ config, now, logger });
+    const { store: imageStore, cache, probe } = pictures;
+    const swept = incoming.swept + pictures.swept;
     if (swept > 0) logger.warn({ files: swept }, 'files that an interrupted server had left were swept');
-    if (left.kept > 0) {
-      logger.warn({ pictures: left.kept }, 'pictures whose records are lost: run imgup admin check --repair');
-    }
     const limiter = createMemoryUploadLimiter({
       limit: uploadLimit.uploads,
       windowMs: uploadLimit.windowMs,
       now: steady,
     });
-    const probe = createStorageProbe({ folder: join(data, 'incoming'), now });
     const readiness = createReadiness({ probe, minFree: config.minFree });
     const attempts = createAttemptLimits({ ...config.loginLimit, now: steady });
     const passwords = createPasswords({ cost: passwordCost });
@@ -110,7 +103,6 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
     const decoder = createSharpDecoder({ maxPixels: config.maxPixels });
     const checker = config.verify === 'full' ? decoder : createHeaderDecoder({ decoder, maxPixels: config.maxPixels });
-    const cache = await openCacheFolder(join(data, 'cache'), config.cacheSize);
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
     const images = createImages({ store: imageStore, smallVersions, now, logger });
     const accounts = createAccounts({ store, images, passwords, sessions, registration, now });
@@ -133,6 +125,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       images,
       receiveImage,
       smallVersions,
+      links: pictures.links,
       limiter,
       attempts,
       readiness,
@@ -148,7 +141,12 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     await background(() => accounts.sweepRemovals({ forget: true }));
     await background(sessions.sweep);
     await background(images.sweepExpired);
-    const stopSweeping = repeat(SWEEP_INTERVAL, () => background(sessions.sweep));
+    // Looks at everything that is stored, which nobody need wait for.
+    void background(pictures.sweepLeftovers);
+    const stopSweeping = repeat(SWEEP_INTERVAL, async () => {
+      await background(sessions.sweep);
+      await background(pictures.sweepLeftovers);
+    });
     const stopExpiring = repeat(EXPIRY_INTERVAL, async () => {
       await background(images.sweepExpired);
       await background(() => accounts.sweepRemovals({ forget: false }));
@@ -171,10 +169,12 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
         stopSweeping();
         stopExpiring();
         stopRereading();
+        pictures.stop();
         await Promise.all([passwords.close(), decoder.close()]);
         // Some go on after their clients have gone.
         await underWay.ended();
         await store.close();
+        pictures.close();
         await lock.release();
       },
     };

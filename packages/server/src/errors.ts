@@ -23,9 +23,15 @@ export class AppError extends Error {
   }
 }
 
-/** A setting that cannot be used, or a data folder that cannot be opened: the server does not start. */
+/** A setting that cannot be used, or a data folder or a store that cannot be opened: the server does not start. */
 export class StartError extends Error {
-  readonly code: 'config_invalid' | 'data_in_use' | 'data_unreadable' | 'port_in_use' | 'listen_failed';
+  readonly code:
+    | 'config_invalid'
+    | 'data_in_use'
+    | 'data_unreadable'
+    | 'images_unusable'
+    | 'port_in_use'
+    | 'listen_failed';
 
   constructor(code: StartError['code'], message: string, options?: ErrorOptions) {
     super(message, options);
