@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { AppError, StartError } from '../../errors.ts';
-import { statusOf } from './fault.ts';
+import { S3Error } from './fault.ts';
 import type { Objects } from './objects.ts';
 import type { S3Location } from './s3-location.ts';
 
@@ -46,7 +46,7 @@ function advise(error: unknown, { bucket, endpoint, region }: S3Location): strin
   if (name === 'InvalidAccessKeyId' || name === 'SignatureDoesNotMatch' || name === 'ExpiredToken') {
     return `The S3 store of --images does not accept the credentials (${name}): correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or whatever they come from.`;
   }
-  switch (statusOf(error)) {
+  switch (error instanceof S3Error ? error.status : null) {
     case 301:
     case 307:
     case 400:

@@ -9,6 +9,8 @@ const IDLE = 5000;
  * ECS task or the EC2 instance.
  */
 export function connectS3({ endpoint, region, pathStyle }: S3Location): S3Client {
+  // oxlint-disable-next-line node/no-process-env -- the SDK's only switch for a note to those who choose its version
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   return new S3Client({
     ...(endpoint !== null && { endpoint }),
     ...(region !== null && { region }),

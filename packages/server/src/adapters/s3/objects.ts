@@ -35,6 +35,12 @@ interface ListOptions {
   flat?: boolean;
 }
 
+/**
+ * What a conditional write is refused with: 412; 409 where somebody is writing at this moment; 404 where what had the ETag
+ * is gone; and 500 by older versions of Ceph. Whoever tries again looks first, so a fault that is none of this ends there.
+ */
+const CONFLICTS = [404, 409, 412, 500];
+
 /** A reader may be slow without the store being so: as long as the server bears with one that does not read. */
 const READ_IDLE = 75_000;
 
@@ -106,17 +112,17 @@ export function createObjects(client: S3Client, Bucket: string, prefix: string) 
       const command = new PutObjectCommand({
         ...at(key),
         Body: text,
+        ContentLength: Buffer.byteLength(text),
         ContentType: 'application/json',
         ...(metadata && { Metadata: metadata }),
-        ...(when === 'absent' ? { IfNoneMatch: '*' } : when && { IfMatch: when.etag }),
+        ...(when === 'absent' ? { IfNoneMatch: '*' } : when && { IfMatch: bare(when.etag) }),
       });
       return bounded(async (abortSignal) => {
         try {
           await client.send(command, { abortSignal });
           return true;
         } catch (error) {
-          // 409: somebody is writing it at this moment. 404: what had the ETag is gone.
-          if (when !== undefined && [404, 409, 412].includes(statusOf(error) ?? 0)) return false;
+          if (when !== undefined && CONFLICTS.includes(statusOf(error) ?? 0)) return false;
           throw error;
         }
       });
@@ -140,7 +146,7 @@ export function createObjects(client: S3Client, Bucket: string, prefix: string) 
     /** Removes what has this ETag. Engines that do not look at the condition remove whatever is there. */
     async removeIf(key: string, etag: string): Promise<void> {
       await unlessMissing(async (abortSignal) => {
-        const command = new DeleteObjectCommand({ ...at(key), IfMatch: etag });
+        const command = new DeleteObjectCommand({ ...at(key), IfMatch: bare(etag) });
         await client.send(command, { abortSignal }).catch((error: unknown) => {
           if (![409, 412].includes(statusOf(error) ?? 0)) throw error;
         });
@@ -167,4 +173,9 @@ export function createObjects(client: S3Client, Bucket: string, prefix: string) 
       } while (token !== undefined);
     },
   };
+}
+
+/** Older versions of Ceph compare what is sent with what they have stored, which is without quotes; AWS takes both. */
+function bare(etag: string): string {
+  return etag.replaceAll('"', '');
 }

@@ -1,4 +1,5 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -19,33 +20,27 @@ const PARTS_AT_ONCE = 2;
 
 interface UploadOptions {
   bytes: number;
-  /** Hex; the store refuses bytes that do not match. Null: not known. */
+  /** Hex; null: not known. */
   sha256: string | null;
   type: string;
   metadata?: Record<string, string>;
 }
 
-/** Streams a file into an object. What fails leaves none, and no parts of one where the store lets them be removed. */
+/**
+ * Streams a file into an object. The store is told the digest of whatever is sent, and refuses bytes that do not match.
+ * What fails leaves no object, and no parts of one where the store lets them be removed.
+ */
 export async function uploadFile({ client, at }: Objects, key: string, path: string, options: UploadOptions) {
   const { bytes, sha256, type, metadata = {} } = options;
   const target = { ...at(key), ContentType: type, Metadata: metadata };
 
-  async function sendWhole(file: FileHandle): Promise<void> {
+  async function sendWhole(): Promise<void> {
     const command = new PutObjectCommand({ ...target, ContentLength: bytes });
-    command.middlewareStack.add(streamFile(file, 0, bytes), STREAM_FILE);
-    if (sha256 !== null) {
-      command.middlewareStack.add(
-        (next) => (args) => {
-          (args.request as Sent).headers['x-amz-content-sha256'] = sha256;
-          return next(args);
-        },
-        { step: 'build', name: 'vouchForBody' },
-      );
-    }
+    command.middlewareStack.addRelativeTo(await bodyOf(path, 0, bytes, sha256), WITHIN_RETRIES);
     await withDeadline(bytes, (abortSignal) => client.send(command, { abortSignal }));
   }
 
-  async function sendParts(file: FileHandle): Promise<void> {
+  async function sendParts(): Promise<void> {
     const { UploadId } = await withDeadline(0, (abortSignal) =>
       client.send(new CreateMultipartUploadCommand(target), { abortSignal }),
     );
@@ -56,7 +51,7 @@ export async function uploadFile({ client, at }: Objects, key: string, path: str
       const start = index * PART_BYTES;
       const length = Math.min(PART_BYTES, bytes - start);
       const command = new UploadPartCommand({ ...upload, PartNumber: index + 1, ContentLength: length });
-      command.middlewareStack.add(streamFile(file, start, length), STREAM_FILE);
+      command.middlewareStack.addRelativeTo(await bodyOf(path, start, length, null), WITHIN_RETRIES);
       const { ETag } = await withDeadline(length, (deadline) =>
         client.send(command, { abortSignal: AbortSignal.any([deadline, ended.signal]) }),
       );
@@ -69,7 +64,7 @@ export async function uploadFile({ client, at }: Objects, key: string, path: str
       await withDeadline(bytes, (abortSignal) => client.send(command, { abortSignal }));
     } catch (error) {
       ended.abort();
-      // Those that were being sent read from the file, and would come after the removal.
+      // A part that was still being sent would come after the removal of the others.
       await Promise.allSettled(parts);
       // Where this fails too, the sweep removes them.
       await withDeadline(0, (abortSignal) =>
@@ -79,37 +74,47 @@ export async function uploadFile({ client, at }: Objects, key: string, path: str
     }
   }
 
-  const file = await open(path, 'r');
   try {
-    await (bytes > PART_BYTES ? sendParts(file) : sendWhole(file));
+    await (bytes > PART_BYTES ? sendParts() : sendWhole());
   } catch (error) {
     throw storeFault(error);
-  } finally {
-    await file.close();
   }
 }
 
-interface Sent {
+const WITHIN_RETRIES = { name: 'sendFile', relation: 'before', toMiddleware: 'httpSigningMiddleware' } as const;
+
+interface Request {
   headers: Record<string, string>;
   body?: unknown;
 }
 
-const STREAM_FILE = { step: 'finalizeRequest', priority: 'low', name: 'streamFile' } as const;
-
 /**
- * Gives each try of a command a stream of its own: the SDK tries no command again whose body is one, because it cannot
- * be read twice.
+ * A middleware that gives each try of a command a stream of its own: the SDK tries no command again whose body is one,
+ * because it cannot be read twice.
  */
-function streamFile(file: FileHandle, start: number, length: number) {
+async function bodyOf(path: string, start: number, length: number, known: string | null) {
+  const open = () => createReadStream(path, { start, end: start + length - 1 });
+  const sha256 = known ?? (await hash(open()));
+
   return <Args extends { request: unknown }, Output>(next: (args: Args) => Promise<Output>) =>
     async (args: Args): Promise<Output> => {
-      const body = file.createReadStream({ start, end: start + length - 1, autoClose: false });
+      const request = args.request as Request;
+      const body = open();
       const broken = new Promise<never>((_resolve, reject) => body.once('error', reject));
       try {
-        (args.request as Sent).body = body;
+        request.headers['x-amz-content-sha256'] = sha256;
+        request.body = body;
         return await Promise.race([next(args), broken]);
       } finally {
         body.destroy();
+        // Otherwise the SDK would see a stream in what it is to try again.
+        delete request.body;
       }
     };
+}
+
+async function hash(stream: AsyncIterable<unknown>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of stream) hash.update(chunk as Buffer);
+  return hash.digest('hex');
 }
