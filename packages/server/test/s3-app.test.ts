@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { createApp, type AppOptions } from '@imgup/server';
 import type { ImageResponse, ImagesResponse } from '@imgup/shared';
 import { makePicture, makePngOfSize } from './pictures.ts';
 import { hasS3, keysAt, objectsAt, useEngine } from './s3-store.ts';
-import { bearer, filesOf, imageOf, openApp, refusal, temporaryFolder, type TestApp } from './test-app.ts';
+import { bearer, imageOf, openApp, refusal, temporaryFolder, type TestApp } from './test-app.ts';
 
 const s3 = useEngine();
 const UNLIMITED = { uploads: 10_000, windowMs: 60_000 };
@@ -46,7 +48,8 @@ describe.skipIf(!hasS3)('a server whose pictures are on an S3 store', () => {
       `images/${user.id}/${image.id}.png`,
       `images/${user.id}/by-digest/${image.sha256}`,
     ]);
-    expect(await filesOf(app.data)).toEqual([]);
+    expect(await readdir(join(app.data, 'incoming'))).toEqual([]);
+    expect(await readdir(app.data)).not.toContain('images');
     const again = await app.upload((await app.register('eve')).access_token, picture);
     expect([again.status, (await imageOf(again)).url === image.url]).toEqual([201, false]);
   });

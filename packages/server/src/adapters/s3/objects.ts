@@ -13,7 +13,7 @@ import { withDeadline } from './with-deadline.ts';
 
 type Metadata = Record<string, string>;
 
-interface Stored {
+export interface Stored {
   bytes: number;
   etag: string;
   metadata: Metadata;
@@ -23,13 +23,13 @@ interface Stored {
 /** What must be so for a write to happen: nothing is there yet, or still what had this ETag. */
 export type Condition = 'absent' | { etag: string };
 
-interface Entry {
+export interface Entry {
   key: string;
   bytes: number;
   modified: Date;
 }
 
-interface ListOptions {
+export interface ListOptions {
   after?: string;
   /** Leaves out what lies in folders below the prefix. */
   flat?: boolean;

@@ -74,7 +74,7 @@ export function createPutPicture({ objects, records, pointers, calendar }: PutPi
 
   async function store(received: ImageRecord, file: string, now: number, first: Seen): Promise<PutResult> {
     let seen = first;
-    let uploaded = false;
+    let [uploaded, claimed] = [false, false];
     const forgetUpload = async () => {
       if (uploaded) await objects.remove([keys.picture(received)]);
     };
@@ -101,12 +101,14 @@ export function createPutPicture({ objects, records, pointers, calendar }: PutPi
           uploaded = true;
           const { owner, digestKey, id } = received;
           if (await pointers.claim(owner, digestKey, id, seen.pointer)) {
+            claimed = true;
             seen = { kind: 'unrecorded', id };
             continue;
           }
         }
         seen = await look(received, now);
-        if (seen.kind === 'free' && seen.pointer?.id === received.id) break;
+        // It was taken for what a killed server had left: its id is good for nothing any more.
+        if (claimed && seen.kind === 'free') break;
       }
     } catch (error) {
       if (uploaded) await takeBack(received).catch(() => undefined);
@@ -119,7 +121,9 @@ export function createPutPicture({ objects, records, pointers, calendar }: PutPi
 
   /** Removes what was not committed, for good: no other server can commit it any more. What is left is swept. */
   async function takeBack(record: ImageRecord): Promise<void> {
-    if (await records.end(record, null)) await removeRest(record);
+    const isEnded =
+      (await records.end(record, null)) || (await records.read(record.owner, record.id))?.state === 'ended';
+    if (isEnded) await removeRest(record);
   }
 
   /** Removes what is left of a picture whose record has ended. */
