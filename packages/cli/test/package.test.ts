@@ -138,6 +138,9 @@ test('only `serve` loads the server, and none but it the native libraries of the
   expect(parts).toContain('packages/server/src/compose.ts');
   expect(parts).toContain('sharp');
   expect(parts).toContain('tinypool');
+  // The AWS SDK is for who asks for it.
+  const forS3 = parts.filter((part) => part.includes('/adapters/s3/'));
+  expect(forS3).toEqual(['packages/server/src/adapters/s3/s3-location.ts']);
 }, 60_000);
 
 /** What of the server is among files that a process has loaded: sources that the bundle names, and native libraries. */

@@ -25,13 +25,13 @@ const isChange = (command = '') => /^(Put|Delete|UploadPart|Create|Complete|Abor
 async function openServer(location: S3Location, meanwhile: (nth: number) => Promise<void> = nothing) {
   const objects = objectsAt(location);
   let changes = 0;
-  let dead: unknown;
+  let dead: Error | undefined;
   objects.client.middlewareStack.add(
     (next, context) => async (args) => {
       if (dead !== undefined) throw dead;
       if (isChange(context.commandName)) {
         changes += 1;
-        await meanwhile(changes).catch((error: unknown) => {
+        await meanwhile(changes).catch((error: Error) => {
           dead = error;
           throw error;
         });

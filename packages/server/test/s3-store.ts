@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll } from 'vitest';
 import { hasRadosgw, MISSING_RADOSGW, S3_CREDENTIALS, startRadosgw } from '../../../scripts/radosgw.js';
@@ -54,8 +53,4 @@ export async function keysAt(location: S3Location): Promise<string[]> {
   const found: string[] = [];
   for await (const { key } of objectsAt(location).list('')) if (key !== 'swept' && key !== 'probe') found.push(key);
   return found;
-}
-
-export function sha256(bytes: string | Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -46,7 +46,7 @@ function advise(error: unknown, { bucket, endpoint, region }: S3Location): strin
   if (name === 'InvalidAccessKeyId' || name === 'SignatureDoesNotMatch' || name === 'ExpiredToken') {
     return `The S3 store of --images does not accept the credentials (${name}): correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or whatever they come from.`;
   }
-  switch (error instanceof S3Error ? error.status : null) {
+  switch (error instanceof S3Error ? (error.status ?? 0) : 0) {
     case 301:
     case 307:
     case 400:

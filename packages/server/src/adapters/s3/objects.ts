@@ -9,7 +9,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { statusOf, storeFault } from './fault.ts';
-import { withDeadline } from './with-deadline.ts';
+import { patienceFor, withDeadline } from './with-deadline.ts';
 
 type Metadata = Record<string, string>;
 
@@ -27,6 +27,13 @@ export interface Entry {
   key: string;
   bytes: number;
   modified: Date;
+}
+
+export interface WriteOptions {
+  when?: Condition;
+  metadata?: Metadata;
+  /** Milliseconds that it may take; otherwise as long as any other request. */
+  patience?: number;
 }
 
 export interface ListOptions {
@@ -57,8 +64,8 @@ export type Objects = ReturnType<typeof createObjects>;
 export function createObjects(client: S3Client, Bucket: string, prefix: string) {
   const at = (key: string) => ({ Bucket, Key: prefix + key });
 
-  async function bounded<T>(work: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
-    return withDeadline(0, work).catch((error: unknown) => {
+  async function bounded<T>(work: (abortSignal: AbortSignal) => Promise<T>, patience = patienceFor(0)): Promise<T> {
+    return withDeadline(patience, work).catch((error: unknown) => {
       throw storeFault(error);
     });
   }
@@ -104,11 +111,7 @@ export function createObjects(client: S3Client, Bucket: string, prefix: string) 
     },
 
     /** Writes a small object. @returns false where the condition does not hold, and nothing was written */
-    write(
-      key: string,
-      text: string,
-      { when, metadata }: { when?: Condition; metadata?: Metadata } = {},
-    ): Promise<boolean> {
+    write(key: string, text: string, { when, metadata, patience }: WriteOptions = {}): Promise<boolean> {
       const command = new PutObjectCommand({
         ...at(key),
         Body: text,
@@ -125,7 +128,7 @@ export function createObjects(client: S3Client, Bucket: string, prefix: string) 
           if (when !== undefined && CONFLICTS.includes(statusOf(error) ?? 0)) return false;
           throw error;
         }
-      });
+      }, patience);
     },
 
     /** Those that are not there are no error. */

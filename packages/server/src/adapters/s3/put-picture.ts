@@ -26,8 +26,6 @@ type Seen =
 /** Others that change the same picture let one pass each time, so this many at once is more than there are. */
 const TRIES = 10;
 
-export type PutPicture = ReturnType<typeof createPutPicture>;
-
 /**
  * Stores pictures on a store that other servers write to at the same time. Nothing is ever waited for: each step is a
  * conditional write, and who finds that another was faster looks again and goes on from there.

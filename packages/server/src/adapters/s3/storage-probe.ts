@@ -4,6 +4,9 @@ import type { Objects } from './objects.ts';
 /** How long a try is good for, in milliseconds. */
 const FRESH_FOR = 1000;
 
+/** Who asks is a load balancer, and does not wait for long. In milliseconds. */
+const PATIENCE = 3000;
+
 interface S3ProbeOptions {
   objects: Objects;
   /** Of the disk that uploads pass through. */
@@ -21,7 +24,7 @@ export function createS3StorageProbe({ objects, disk, now }: S3ProbeOptions): St
     async tryWriting() {
       await disk.tryWriting();
       if (write === undefined || Math.abs(now() - write.at) >= FRESH_FOR) {
-        write = { at: now(), done: objects.write('probe', '') };
+        write = { at: now(), done: objects.write('probe', '', { patience: PATIENCE }) };
       }
       await write.done;
     },

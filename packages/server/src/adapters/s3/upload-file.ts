@@ -11,7 +11,7 @@ import {
 import pLimit from 'p-limit';
 import { storeFault } from './fault.ts';
 import type { Objects } from './objects.ts';
-import { withDeadline } from './with-deadline.ts';
+import { patienceFor, withDeadline } from './with-deadline.ts';
 
 /** Larger files are sent in parts, so that a fault costs one of them and not all. S3 takes 10,000 of 5 MB and more. */
 const PART_BYTES = 16 * 1024 * 1024;
@@ -37,11 +37,11 @@ export async function uploadFile({ client, at }: Objects, key: string, path: str
   async function sendWhole(): Promise<void> {
     const command = new PutObjectCommand({ ...target, ContentLength: bytes });
     command.middlewareStack.addRelativeTo(await bodyOf(path, 0, bytes, sha256), WITHIN_RETRIES);
-    await withDeadline(bytes, (abortSignal) => client.send(command, { abortSignal }));
+    await withDeadline(patienceFor(bytes), (abortSignal) => client.send(command, { abortSignal }));
   }
 
   async function sendParts(): Promise<void> {
-    const { UploadId } = await withDeadline(0, (abortSignal) =>
+    const { UploadId } = await withDeadline(patienceFor(0), (abortSignal) =>
       client.send(new CreateMultipartUploadCommand(target), { abortSignal }),
     );
     const upload = { ...at(key), UploadId };
@@ -52,7 +52,7 @@ export async function uploadFile({ client, at }: Objects, key: string, path: str
       const length = Math.min(PART_BYTES, bytes - start);
       const command = new UploadPartCommand({ ...upload, PartNumber: index + 1, ContentLength: length });
       command.middlewareStack.addRelativeTo(await bodyOf(path, start, length, null), WITHIN_RETRIES);
-      const { ETag } = await withDeadline(length, (deadline) =>
+      const { ETag } = await withDeadline(patienceFor(length), (deadline) =>
         client.send(command, { abortSignal: AbortSignal.any([deadline, ended.signal]) }),
       );
       return { ETag, PartNumber: index + 1 };
@@ -61,13 +61,13 @@ export async function uploadFile({ client, at }: Objects, key: string, path: str
     try {
       const Parts = await Promise.all(parts);
       const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
-      await withDeadline(bytes, (abortSignal) => client.send(command, { abortSignal }));
+      await withDeadline(patienceFor(bytes), (abortSignal) => client.send(command, { abortSignal }));
     } catch (error) {
       ended.abort();
       // A part that was still being sent would come after the removal of the others.
       await Promise.allSettled(parts);
       // Where this fails too, the sweep removes them.
-      await withDeadline(0, (abortSignal) =>
+      await withDeadline(patienceFor(0), (abortSignal) =>
         client.send(new AbortMultipartUploadCommand(upload), { abortSignal }),
       ).catch(() => undefined);
       throw error;
