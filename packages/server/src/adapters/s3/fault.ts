@@ -21,6 +21,11 @@ export function statusOf(error: unknown): number | null {
   return error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? null) : null;
 }
 
+/** Whether the store has said anything before work on it failed. */
+export function hasAnswered(error: unknown): boolean {
+  return error instanceof AppError && error.cause instanceof S3Error && error.cause.status !== null;
+}
+
 /** How clients hear of a store that fails. What it says itself is for the log. */
 export function storeFault(error: unknown): AppError {
   if (error instanceof AppError) return error;

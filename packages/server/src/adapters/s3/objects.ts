@@ -73,7 +73,7 @@ export function createObjects(client: S3Client, Bucket: string, prefix: string) 
   async function unlessMissing<T>(work: (abortSignal: AbortSignal) => Promise<T>): Promise<T | null> {
     return bounded((abortSignal) =>
       work(abortSignal).catch((error: unknown) => {
-        if (statusOf(error) === 404) return null;
+        if (statusOf(error) === 404 && (error as Error).name !== 'NoSuchBucket') return null;
         throw error;
       }),
     );

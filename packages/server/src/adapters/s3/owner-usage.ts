@@ -69,8 +69,9 @@ export function createOwnerUsage(objects: Objects, now: () => number) {
     const { isMade } = known;
     const count = await known.made.catch(() => null);
     if (count === null) return;
-    count.usage.pictures += pictures;
-    count.usage.bytes += bytes;
+    // Somebody else may have removed what is taken off here, or its bytes.
+    count.usage.pictures = Math.max(0, count.usage.pictures + pictures);
+    count.usage.bytes = Math.max(0, count.usage.bytes + bytes);
     // What changed while it was being made may have been counted already.
     if (!isMade) count.freshFor = 0;
   }

@@ -2,6 +2,7 @@ import { AppError } from '../../errors.ts';
 import { isExpired, type ImageRecord, type PutResult } from '../../ports/image-store.ts';
 import type { DigestPointers } from './digest-pointers.ts';
 import type { createExpiryCalendar } from './expiry-calendar.ts';
+import { hasAnswered } from './fault.ts';
 import type { Objects } from './objects.ts';
 import { keys } from './picture-keys.ts';
 import type { Records } from './records.ts';
@@ -109,7 +110,8 @@ export function createPutPicture({ objects, records, pointers, calendar }: PutPi
         if (claimed && seen.kind === 'free') break;
       }
     } catch (error) {
-      if (uploaded) await takeBack(received).catch(() => undefined);
+      // A store that does not answer would not answer this either: then the sweep does it.
+      if (uploaded && hasAnswered(error)) await takeBack(received).catch(() => undefined);
       throw error;
     }
     if (uploaded) await takeBack(received).catch(() => undefined);
@@ -130,5 +132,5 @@ export function createPutPicture({ objects, records, pointers, calendar }: PutPi
     await objects.remove([keys.picture(record)]);
   }
 
-  return { look, store, takeBack, removeRest };
+  return { look, store, removeRest };
 }
