@@ -1,8 +1,11 @@
-import { describe } from 'vitest';
+import { createHash } from 'node:crypto';
+import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import { describe, expect, test } from 'vitest';
 import { createS3ImageStore } from '../src/adapters/s3/image-store.ts';
 import { createS3PictureCache } from '../src/adapters/s3/picture-cache.ts';
 import { keys } from '../src/adapters/s3/picture-keys.ts';
-import { imageStoreContract } from './contracts/image-store.ts';
+import { uploadFile } from '../src/adapters/s3/upload-file.ts';
+import { imageStoreContract, receive, recordOf } from './contracts/image-store.ts';
 import { pictureCacheContract } from './contracts/picture-cache.ts';
 import { hasS3, objectsAt, useEngine } from './s3-store.ts';
 import { temporaryFolder } from './test-app.ts';
@@ -26,6 +29,50 @@ describe.skipIf(!hasS3)('on an S3 engine', () => {
         return found;
       },
     };
+  });
+
+  test.each([
+    ['whole', 5],
+    ['in parts', 40 * 1024 ** 2],
+  ])('a file that is sent %s arrives as it is', { timeout: 60_000 }, async (_how, bytes) => {
+    const objects = objectsAt(s3.location());
+    const content = Buffer.alloc(bytes, 'picture');
+    const file = await receive(await temporaryFolder(), content.toString());
+    await uploadFile(objects, 'file', file, { bytes, sha256: null, type: 'image/png' });
+    const hash = createHash('sha256');
+    for await (const chunk of await objects.open('file')) hash.update(chunk as Buffer);
+    expect(hash.digest('hex')).toBe(createHash('sha256').update(content).digest('hex'));
+  });
+
+  test('a file that is not what its digest says is refused by the store, and leaves nothing', async () => {
+    const objects = objectsAt(s3.location());
+    const file = await receive(await temporaryFolder(), 'other bytes');
+    const { sha256 } = recordOf('7a', 'these bytes');
+    const upload = uploadFile(objects, 'file', file, { bytes: 11, sha256, type: 'image/png' });
+    await expect(upload).rejects.toMatchObject({ cause: { name: 'XAmzContentSHA256Mismatch' } });
+    expect(await objects.head('file')).toBeNull();
+  });
+
+  test('a file whose upload in parts fails leaves no parts', async () => {
+    const location = s3.location();
+    const objects = objectsAt(location);
+    let parts = 0;
+    objects.client.middlewareStack.add(
+      (next, { commandName }) =>
+        (args) => {
+          if (commandName === 'UploadPartCommand' && (parts += 1) === 2) return Promise.reject(new Error('broken'));
+          return next(args);
+        },
+      { step: 'initialize' },
+    );
+    const bytes = 40 * 1024 ** 2;
+    const file = await receive(await temporaryFolder(), 'x'.repeat(bytes));
+    const upload = uploadFile(objects, 'file', file, { bytes, sha256: null, type: 'image/png' });
+    await expect(upload).rejects.toMatchObject({ code: 'storage_unavailable' });
+    const { bucket: Bucket, prefix: Prefix } = location;
+    const { Uploads = [] } = await objects.client.send(new ListMultipartUploadsCommand({ Bucket, Prefix }));
+    expect(Uploads).toEqual([]);
+    expect(await objects.head('file')).toBeNull();
   });
 
   pictureCacheContract('S3', async () =>
