@@ -2,7 +2,7 @@
 //
 //     node scripts/radosgw.js      runs one until Ctrl-C, and prints what to give to `imgup serve --images`
 import { execFile, spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -18,6 +18,9 @@ export const MISSING_RADOSGW = 'no S3 engine here: apt-get install --no-install-
 
 /** What the engine knows its only user by; give them to whatever speaks to it. */
 export const S3_CREDENTIALS = { AWS_ACCESS_KEY_ID: 'imgup-test', AWS_SECRET_ACCESS_KEY: 'imgup-test-secret' };
+
+/** The bucket that is there from the start. */
+export const BUCKET = 'imgup';
 
 const START_TIMEOUT = 60_000;
 
@@ -116,6 +119,7 @@ export async function startRadosgw({ store = 'memstore' } = {}) {
     const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = S3_CREDENTIALS;
     const user = ['--uid=imgup', '--display-name=imgup', `--access-key=${AWS_ACCESS_KEY_ID}`];
     await run('radosgw-admin', '-n', 'client.rgw', 'user', 'create', ...user, `--secret=${AWS_SECRET_ACCESS_KEY}`);
+    await makeBucket(endpoint);
   } catch (error) {
     await stop();
     throw error;
@@ -123,6 +127,9 @@ export async function startRadosgw({ store = 'memstore' } = {}) {
 
   return {
     endpoint,
+    /** A place of its own, as `imgup serve --images` takes it. */
+    url: (/** @type {string} */ prefix = randomUUID(), at = endpoint) =>
+      `s3://${BUCKET}/${prefix}?endpoint=${at}&path-style=true`,
     stop,
     /** Ends the gateway as a crash does. What it has acknowledged is with the OSD. */
     kill: () => end('radosgw'),
@@ -145,6 +152,22 @@ export async function startRadosgw({ store = 'memstore' } = {}) {
       await untilAnswering();
     },
   };
+}
+
+/**
+ * By the older of S3's two signatures, which is a line, so that no client is needed.
+ *
+ * @param {string} endpoint
+ */
+async function makeBucket(endpoint) {
+  const date = new Date().toUTCString();
+  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = S3_CREDENTIALS;
+  const signature = createHmac('sha1', AWS_SECRET_ACCESS_KEY)
+    .update(`PUT\n\n\n\nx-amz-date:${date}\n/${BUCKET}`)
+    .digest('base64');
+  const headers = { 'x-amz-date': date, Authorization: `AWS ${AWS_ACCESS_KEY_ID}:${signature}` };
+  const answer = await fetch(`${endpoint}/${BUCKET}`, { method: 'PUT', headers });
+  if (!answer.ok) throw new Error(`radosgw has made no bucket: ${await answer.text()}`);
 }
 
 /** @param {{ folder: string, fsid: string, port: number, monitorPort: number, store: string }} options */
@@ -219,7 +242,7 @@ if (process.argv[1] === import.meta.filename) {
   if (!hasRadosgw()) throw new Error(MISSING_RADOSGW);
   const engine = await startRadosgw();
   const credentials = Object.entries(S3_CREDENTIALS).map(([name, value]) => `${name}=${value}`);
-  console.log(`${credentials.join(' ')}\ns3://<bucket>?endpoint=${engine.endpoint}&path-style=true`);
+  console.log(`${credentials.join(' ')}\n${engine.url('pictures')}`);
   await once(process, 'SIGINT');
   await engine.stop();
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { createApp, type AppOptions } from '@imgup/server';
 import type { ImageResponse, ImagesResponse } from '@imgup/shared';
 import { makePicture, makePngOfSize } from './pictures.ts';
-import { hasS3, keysAt, objectsAt, useEngine } from './s3-store.ts';
+import { hasS3, keysAt, locationOf, objectsAt, useEngine } from './s3-store.ts';
 import { bearer, imageOf, openApp, refusal, temporaryFolder, type TestApp } from './test-app.ts';
 
 const s3 = useEngine();
@@ -193,8 +193,7 @@ describe.skipIf(!hasS3)('a server whose pictures are on an S3 store', () => {
     ['a bucket that is not there', (url: string) => url.replace('//imgup/', '//nobucket/'), 'no bucket "nobucket"'],
     ['a store that is not there', (url: string) => url.replace(/:\d+&/, ':9&'), 'cannot be used'],
   ])('does not start with %s, and says what to do', async (_what, change, sentence) => {
-    const { parseS3Location } = await import('../src/adapters/s3/s3-location.ts');
-    const images = parseS3Location(change(s3.url()));
+    const images = locationOf(change(s3.engine().url()));
     const start = createApp({ data: await temporaryFolder(), images });
     await expect(start).rejects.toMatchObject({
       code: 'images_unusable',

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startServer } from '@imgup/server';
+import { createLogger, readConfig, startServer } from '@imgup/server';
 import type { ImageResponse, LoginResponse } from '@imgup/shared';
 import { makePicture } from './pictures.ts';
-import { hasS3, locationOf, useEngine } from './s3-store.ts';
+import { hasS3, useEngine } from './s3-store.ts';
 import { bearer, imageOf, openApp, problemOf, temporaryFolder } from './test-app.ts';
 
 const s3 = useEngine();
@@ -14,9 +15,12 @@ const UNLIMITED = { uploads: 1_000_000, windowMs: 60_000 };
 
 /** A server with a port, for what is measured on the way to it. */
 async function serving(images = s3.location()) {
-  const { readConfig } = await import('@imgup/server');
   const config = readConfig({ flags: { port: '0', data: await temporaryFolder() }, env: {} });
-  const server = await startServer({ ...config, images, uploadLimit: UNLIMITED, passwordCost: 4 });
+  const log = new PassThrough();
+  let logged = '';
+  log.on('data', (chunk: Buffer) => (logged += chunk.toString()));
+  const logger = createLogger('info', log);
+  const server = await startServer({ ...config, images, logger, uploadLimit: UNLIMITED, passwordCost: 4 });
   onTestFinished(() => server.close());
   const registration = await fetch(`${server.url}/api/register`, {
     method: 'POST',
@@ -25,6 +29,7 @@ async function serving(images = s3.location()) {
   });
   const { access_token } = (await registration.json()) as LoginResponse;
   return {
+    logged: () => logged,
     get: (path: string) => fetch(server.url + path),
     upload: async (seed: number) => {
       const body = await makePicture({ seed });
@@ -67,7 +72,7 @@ describe.skipIf(!hasS3)('an S3 engine that fails', { timeout: 120_000 }, () => {
     ['resets every third connection', (nth: number) => (nth % 3 === 0 ? ('reset' as const) : null)],
   ])('now and then: %s, and nobody hears of it', async (_what, answers) => {
     const endpoint = await troubled(answers);
-    const app = await openApp({ images: locationOf(s3.url(endpoint)), uploadLimit: UNLIMITED });
+    const app = await openApp({ images: s3.location(endpoint), uploadLimit: UNLIMITED });
     const { access_token } = await app.register('ada');
     for (let seed = 0; seed < 6; seed += 1) {
       const picture = await makePicture({ seed });
@@ -80,7 +85,7 @@ describe.skipIf(!hasS3)('an S3 engine that fails', { timeout: 120_000 }, () => {
   });
 
   test('and was killed under load has all that was acknowledged, and is used again at once', async () => {
-    const { upload, get } = await serving();
+    const { upload, get, logged } = await serving();
     const acknowledged: ImageResponse[] = [];
     let [seed, refused, loading] = [0, 0, true];
     let lastAnswer = 0;
@@ -120,6 +125,8 @@ describe.skipIf(!hasS3)('an S3 engine that fails', { timeout: 120_000 }, () => {
         `the next was acknowledged ${times.join(', ')} ms after it answered again`,
     );
     expect(lost).toEqual([]);
+    expect(logged()).toContain('ECONNREFUSED');
+    for (const secret of ['Signature', 'imgup-test']) expect(logged()).not.toContain(secret);
     expect(Math.max(...times)).toBeLessThan(10_000);
   });
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import pLimit from 'p-limit';
 import { describe, expect, test } from 'vitest';
 import { createS3ImageStore } from '../src/adapters/s3/image-store.ts';
 import { createS3PictureCache } from '../src/adapters/s3/picture-cache.ts';
@@ -74,6 +75,42 @@ describe.skipIf(!hasS3)('on an S3 engine', () => {
     expect(Uploads).toEqual([]);
     expect(await objects.head('file')).toBeNull();
   });
+
+  test(
+    'a page of a list costs the same however much there is, and the totals are counted once',
+    { timeout: 60_000 },
+    async () => {
+      const objects = objectsAt(s3.location());
+      const ids = Array.from({ length: 700 }, (_, at) => `7${at + 1000}`);
+      await pLimit(40).map(ids, async (id) => {
+        await objects.write(`images/ada/${id}.json`, JSON.stringify(recordOf(id, id)));
+        await objects.write(`images/ada/${id}.png`, id);
+      });
+      const asked: string[] = [];
+      objects.client.middlewareStack.add(
+        (next, { commandName = '' }) =>
+          (args) => {
+            asked.push(commandName);
+            return next(args);
+          },
+        { step: 'initialize' },
+      );
+      const requests = async (work: () => Promise<unknown>) => {
+        asked.length = 0;
+        await work();
+        return [asked.filter((name) => name.startsWith('List')).length, asked.length];
+      };
+      const store = createS3ImageStore({ objects, scratch: await temporaryFolder() });
+      expect(await requests(() => store.list('ada', null, 50))).toEqual([1, 51]);
+      expect(await requests(() => store.list('ada', '71600', 50))).toEqual([1, 51]);
+      expect((await store.list('ada', '71600', 50)).next).toBe('71650');
+      expect(await requests(() => store.usage('ada'))).toEqual([2, 2]);
+      expect(await requests(() => store.usage('ada'))).toEqual([0, 0]);
+      expect(await store.usage('ada')).toEqual({ pictures: 700, bytes: 3500 });
+      await store.deleteOwner('ada');
+      expect(await store.usage('ada')).toEqual({ pictures: 0, bytes: 0 });
+    },
+  );
 
   pictureCacheContract('S3', async () =>
     createS3PictureCache({ objects: objectsAt(s3.location()), scratch: await temporaryFolder() }),

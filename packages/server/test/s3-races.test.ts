@@ -60,6 +60,24 @@ function deadFrom(nth: number) {
   };
 }
 
+/** Waits before the nth change; the third of an upload that does not expire is its record. */
+function pauseBefore(nth: number) {
+  let [goOn, arrive] = [() => {}, () => {}];
+  const waiting = new Promise<void>((resolve) => (goOn = resolve));
+  const reached = new Promise<void>((resolve) => (arrive = resolve));
+  return {
+    reached,
+    goOn: () => {
+      goOn();
+    },
+    async meanwhile(at: number) {
+      if (at !== nth) return;
+      arrive();
+      await waiting;
+    },
+  };
+}
+
 /** What is there, and whether it is whole: each record has its picture, each picture its record, each pointer its picture. */
 async function look(location: S3Location) {
   const objects = objectsAt(location);
@@ -102,6 +120,37 @@ describe.skipIf(!hasS3)('servers that share an S3 store', () => {
       expect(new Set(results.map((result) => 'record' in result && result.record.id)).size).toBe(1);
       await expectWhole(location, 1);
     }
+  });
+
+  test('do not wait for one that is slow between its pointer and its record, which then answers with their link', async () => {
+    const location = s3.location();
+    const pause = pauseBefore(3);
+    const slow = await openServer(location, pause.meanwhile);
+    const putting = slow.put(recordOf('7a', 'a', { name: 'from the slow one' }));
+    await pause.reached;
+    const fast = await openServer(location);
+    const record = recordOf('7a', 'a', { name: 'from the fast one' });
+    expect(await fast.put({ ...record, id: '7b' })).toEqual({ outcome: 'created', record });
+    pause.goOn();
+    const result = await putting;
+    expect(result).toMatchObject({ record });
+    await expectReadable(fast.store, result);
+    await expectWhole(location, 1);
+  });
+
+  test('do not bring back what was taken back while one of them was slow', async () => {
+    const location = s3.location();
+    const pause = pauseBefore(3);
+    const slow = await openServer(location, pause.meanwhile);
+    const putting = slow.put(recordOf('7a', 'a'));
+    await pause.reached;
+    const fast = await openServer(location);
+    await fast.put(recordOf('7b', 'a'));
+    await fast.store.delete('ada', '7a');
+    pause.goOn();
+    await expect(putting).rejects.toMatchObject({ code: 'storage_unavailable' });
+    await expectWhole(location, 0);
+    expect(await slow.put(recordOf('7c', 'a'))).toMatchObject({ outcome: 'created', record: { id: '7c' } });
   });
 
   test('replace a picture that has expired by one', async () => {
@@ -241,19 +290,12 @@ describe.skipIf(!hasS3)('a server that is killed', () => {
 describe.skipIf(!hasS3)('the sweep of an S3 store', () => {
   test('keeps an upload that was under way for longer than it waits from being acknowledged', async () => {
     const location = s3.location();
-    let goOn = () => {};
-    const waiting = new Promise<void>((resolve) => (goOn = resolve));
-    let reached = () => {};
-    const atRecord = new Promise<void>((resolve) => (reached = resolve));
-    const slow = await openServer(location, async (nth) => {
-      if (nth !== 3) return;
-      reached();
-      await waiting;
-    });
+    const pause = pauseBefore(3);
+    const slow = await openServer(location, pause.meanwhile);
     const putting = slow.put(recordOf('7a', 'a'));
-    await atRecord;
+    await pause.reached;
     await sweepOf(location).sweep(Date.now() + 2 * DAY, never);
-    goOn();
+    pause.goOn();
     await expect(putting).rejects.toMatchObject({ code: 'storage_unavailable' });
     await expectWhole(location, 0);
   });

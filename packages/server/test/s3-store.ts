@@ -1,4 +1,3 @@
-import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll } from 'vitest';
 import { hasRadosgw, MISSING_RADOSGW, S3_CREDENTIALS, startRadosgw } from '../../../scripts/radosgw.js';
 import { connectS3 } from '../src/adapters/s3/connect.ts';
@@ -8,34 +7,26 @@ import { parseS3Location, type S3Location } from '../src/adapters/s3/s3-location
 export const hasS3 = hasRadosgw();
 if (!hasS3) console.log(MISSING_RADOSGW);
 
-const BUCKET = 'imgup';
-
-export type Engine = Awaited<ReturnType<typeof startRadosgw>>;
+type Engine = Awaited<ReturnType<typeof startRadosgw>>;
 
 /** An S3 engine of this file's own, from before its first test until after its last. */
-export function useEngine(): {
-  engine(): Engine;
-  location(endpoint?: string): S3Location;
-  url(endpoint?: string): string;
-} {
-  let engine: Engine | undefined;
-  const running = () => {
-    if (engine === undefined) throw new Error(MISSING_RADOSGW);
-    return engine;
+export function useEngine() {
+  let running: Engine | undefined;
+  const engine = () => {
+    if (running === undefined) throw new Error(MISSING_RADOSGW);
+    return running;
   };
-  /** A place of its own in the bucket. */
-  const url = (endpoint = running().endpoint) =>
-    `s3://${BUCKET}/${crypto.randomUUID()}?endpoint=${endpoint}&path-style=true`;
   beforeAll(async () => {
     if (!hasS3) return;
     Object.assign(process.env, S3_CREDENTIALS);
-    engine = await startRadosgw();
-    const client = connectS3(locationOf(url()));
-    await client.send(new CreateBucketCommand({ Bucket: BUCKET }));
-    client.destroy();
+    running = await startRadosgw();
   }, 90_000);
-  afterAll(() => engine?.stop());
-  return { engine: running, url, location: (endpoint) => locationOf(url(endpoint)) };
+  afterAll(() => running?.stop());
+  return {
+    engine,
+    /** A place of its own in the bucket. @param endpoint of what stands before the engine */
+    location: (endpoint?: string) => locationOf(engine().url(undefined, endpoint)),
+  };
 }
 
 export function locationOf(url: string): S3Location {
@@ -48,7 +39,7 @@ export function objectsAt(location: S3Location) {
   return createObjects(connectS3(location), location.bucket, location.prefix);
 }
 
-/** All keys, but for the time of the last sweep. */
+/** All keys, but for those that tell of the store and not of pictures. */
 export async function keysAt(location: S3Location): Promise<string[]> {
   const found: string[] = [];
   for await (const { key } of objectsAt(location).list('')) if (key !== 'swept' && key !== 'probe') found.push(key);

@@ -43,7 +43,7 @@ export function createS3ImageStore({ objects, scratch }: S3ImageStoreOptions): I
   const calendar = createExpiryCalendar(objects);
   const putPicture = createPutPicture({ objects, records, pointers, calendar });
   const usage = createOwnerUsage(objects, () => performance.now());
-  // Saves sending the same bytes twice; what makes one picture of them are conditional writes.
+  // Saves sending the same bytes twice, and removing a picture twice; what decides are conditional writes.
   const oneAtATime = createKeyedQueue();
   /** Pictures that have ended, but of which something is left because the store has failed. */
   const unremoved = new Map<string, ImageRecord>();
@@ -71,6 +71,24 @@ export function createS3ImageStore({ objects, scratch }: S3ImageStoreOptions): I
     await usage.removed(record.owner, record.bytes);
     await removeRest(record);
     return true;
+  }
+
+  async function remove(owner: string, id: string): Promise<ImageRecord | null> {
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const found = await records.read(owner, id);
+      if (found === null) return null;
+      const { state, record, etag } = found;
+      if (state === 'there') {
+        if (await end(record, etag)) return record;
+      } else {
+        // Its removal may have failed halfway, here or elsewhere.
+        if ((await objects.head(keys.picture(record))) === null) return null;
+        await removeRest(record);
+        return record;
+      }
+    }
+    const detail = 'This picture is being changed elsewhere at the same time. Try again.';
+    throw new AppError('storage_unavailable', detail, { headers: { 'Retry-After': '1' } });
   }
 
   return {
@@ -121,21 +139,7 @@ export function createS3ImageStore({ objects, scratch }: S3ImageStoreOptions): I
 
     async delete(owner, id) {
       if (!SAFE_ID.test(owner) || !SAFE_ID.test(id)) return null;
-      for (let tries = 0; tries < TRIES; tries += 1) {
-        const found = await records.read(owner, id);
-        if (found === null) return null;
-        const { state, record, etag } = found;
-        if (state === 'there') {
-          if (await end(record, etag)) return record;
-        } else {
-          // Its removal may have failed halfway, here or elsewhere.
-          if ((await objects.head(keys.picture(record))) === null) return null;
-          await removeRest(record);
-          return record;
-        }
-      }
-      const detail = 'This picture is being changed elsewhere at the same time. Try again.';
-      throw new AppError('storage_unavailable', detail, { headers: { 'Retry-After': '1' } });
+      return oneAtATime(keys.record(owner, id), () => remove(owner, id));
     },
 
     async deleteOwner(owner) {
