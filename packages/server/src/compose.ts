@@ -87,9 +87,12 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     await rm(join(data, STAGING), { recursive: true, force: true });
     const incoming = await openIncoming(join(data, 'incoming'));
     const pictures = await openImages({ config, now, logger });
-    const { store: imageStore, cache, probe } = pictures;
-    const swept = incoming.swept + pictures.swept;
+    const { store: imageStore, cache, probe, left } = pictures;
+    const swept = incoming.swept + left.swept;
     if (swept > 0) logger.warn({ files: swept }, 'files that an interrupted server had left were swept');
+    if (left.kept > 0) {
+      logger.warn({ pictures: left.kept }, 'pictures whose records are lost: run imgup admin check --repair');
+    }
     const limiter = createMemoryUploadLimiter({
       limit: uploadLimit.uploads,
       windowMs: uploadLimit.windowMs,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
 import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
-import { sweepImages } from './adapters/filesystem/sweep-images.ts';
+import { sweepImages, type SweptImages } from './adapters/filesystem/sweep-images.ts';
 import type { ServerConfig } from './config.ts';
 import type { Logger } from './logger.ts';
 import type { DirectLinks } from './ports/direct-links.ts';
@@ -22,8 +22,8 @@ interface OpenedImages {
   probe: StorageProbe;
   /** Null: the server hands pictures out itself. */
   links: DirectLinks | null;
-  /** How many files of an interrupted server were swept. */
-  swept: number;
+  /** What an interrupted server had left. */
+  left: SweptImages;
   /** Removes, once a day, what interrupted servers have left in a store that others go on writing to. */
   sweepLeftovers(): Promise<void>;
   /** Ends a sweep that is under way. */
@@ -45,12 +45,9 @@ export async function openImages({ config, now, logger }: OpenImagesOptions): Pr
   const disk = createStorageProbe({ folder: incoming, now });
   if (images === null) {
     const store = await openFilesystemImageStore(data);
-    const { swept, kept } = await sweepImages(join(data, 'images'));
-    if (kept > 0) {
-      logger.warn({ pictures: kept }, 'pictures whose records are lost: run imgup admin check --repair');
-    }
+    const left = await sweepImages(join(data, 'images'));
     const cache = await openCacheFolder(join(data, 'cache'), cacheSize);
-    return { store, cache, probe: disk, links: null, swept, sweepLeftovers: nothing, stop: ignore, close: ignore };
+    return { store, cache, probe: disk, links: null, left, sweepLeftovers: nothing, stop: ignore, close: ignore };
   }
   const { openS3Images } = await import('./adapters/s3/open-s3-images.ts');
   const opened = await openS3Images({ location: images, scratch: incoming, disk, now });
@@ -58,7 +55,7 @@ export async function openImages({ config, now, logger }: OpenImagesOptions): Pr
   return {
     ...opened,
     links: config.serveImages === 'redirect' ? opened.links : null,
-    swept: 0,
+    left: { swept: 0, kept: 0 },
     async sweepLeftovers() {
       if (!(await opened.leftovers.isDue(now()))) return;
       const removed = await opened.leftovers.sweep(now(), () => stopping);
