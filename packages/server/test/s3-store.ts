@@ -10,7 +10,7 @@ if (!hasS3) console.log(MISSING_RADOSGW);
 type Engine = Awaited<ReturnType<typeof startRadosgw>>;
 
 /** An S3 engine of this file's own, from before its first test until after its last. */
-export function useEngine() {
+export function useEngine(options?: Parameters<typeof startRadosgw>[0]) {
   let running: Engine | undefined;
   const engine = () => {
     if (running === undefined) throw new Error(MISSING_RADOSGW);
@@ -19,7 +19,7 @@ export function useEngine() {
   beforeAll(async () => {
     if (!hasS3) return;
     Object.assign(process.env, S3_CREDENTIALS);
-    running = await startRadosgw();
+    running = await startRadosgw(options);
   }, 90_000);
   afterAll(() => running?.stop());
   return {
