@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import pLimit from 'p-limit';
 import { describe, expect, test } from 'vitest';
+import { checkBucket } from '../src/adapters/s3/check-bucket.ts';
 import { createS3ImageStore } from '../src/adapters/s3/image-store.ts';
 import { createS3PictureCache } from '../src/adapters/s3/picture-cache.ts';
 import { keys } from '../src/adapters/s3/picture-keys.ts';
 import { uploadFile } from '../src/adapters/s3/upload-file.ts';
 import { imageStoreContract, receive, recordOf } from './contracts/image-store.ts';
 import { pictureCacheContract } from './contracts/picture-cache.ts';
-import { hasS3, objectsAt, useEngine } from './s3-store.ts';
+import { hasS3, keysAt, objectsAt, useEngine } from './s3-store.ts';
 import { temporaryFolder } from './test-app.ts';
 
 const s3 = useEngine();
@@ -75,6 +76,26 @@ describe.skipIf(!hasS3)('on an S3 engine', () => {
     expect(Uploads).toEqual([]);
     expect(await objects.head('file')).toBeNull();
   });
+
+  test.each(['if-none-match', 'if-match'])(
+    'a store that does not look at %s is refused at the start',
+    async (header) => {
+      const location = s3.location();
+      const objects = objectsAt(location);
+      objects.client.middlewareStack.add(
+        (next) => (args) => {
+          delete (args.request as { headers: Record<string, string> }).headers[header];
+          return next(args);
+        },
+        { step: 'build' },
+      );
+      await expect(checkBucket(objects, location)).rejects.toMatchObject({
+        code: 'images_unusable',
+        message: expect.stringContaining('does not know conditional writes') as string,
+      });
+      expect(await keysAt(location)).toEqual([]);
+    },
+  );
 
   test(
     'a page of a list costs the same however much there is, and the totals are counted once',
