@@ -38,7 +38,7 @@ async function keysLeft(images: ReturnType<typeof s3.location>): Promise<string[
   return keys;
 }
 
-describe.skipIf(!hasS3)('a server whose pictures are on an S3 store', () => {
+describe.skipIf(!hasS3)('a server whose pictures are on an S3 store', { timeout: 60_000 }, () => {
   test('stores an upload under the keys of the data folder, and nothing on its own disk', async () => {
     const { app, images, user, answer, image, picture } = await withPicture();
     expect(answer.status).toBe(201);

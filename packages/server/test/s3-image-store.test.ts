@@ -14,7 +14,7 @@ import { temporaryFolder } from './test-app.ts';
 
 const s3 = useEngine();
 
-describe.skipIf(!hasS3)('on an S3 engine', () => {
+describe.skipIf(!hasS3)('on an S3 engine', { timeout: 60_000 }, () => {
   imageStoreContract('S3', async () => {
     const objects = objectsAt(s3.location());
     const scratch = await temporaryFolder();

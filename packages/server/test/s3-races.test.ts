@@ -108,7 +108,7 @@ async function expectReadable(store: ImageStore, result: PutResult): Promise<voi
 const sweepOf = (location: S3Location) => createLeftoversSweep(objectsAt(location), location);
 const never = () => false;
 
-describe.skipIf(!hasS3)('servers that share an S3 store', () => {
+describe.skipIf(!hasS3)('servers that share an S3 store', { timeout: 60_000 }, () => {
   test('make one picture of the same bytes that both receive at once, and answer with one link', async () => {
     for (let round = 0; round < 10; round += 1) {
       const location = s3.location();
@@ -223,7 +223,7 @@ describe.skipIf(!hasS3)('servers that share an S3 store', () => {
   });
 });
 
-describe.skipIf(!hasS3)('a server that is killed', () => {
+describe.skipIf(!hasS3)('a server that is killed', { timeout: 60_000 }, () => {
   const record = () => recordOf('7b', 'a', { expiresAt: LATER });
 
   test('at any step of an upload leaves what another completes, and what is swept where none does', async () => {
@@ -287,7 +287,7 @@ describe.skipIf(!hasS3)('a server that is killed', () => {
   });
 });
 
-describe.skipIf(!hasS3)('the sweep of an S3 store', () => {
+describe.skipIf(!hasS3)('the sweep of an S3 store', { timeout: 60_000 }, () => {
   test('keeps an upload that was under way for longer than it waits from being acknowledged', async () => {
     const location = s3.location();
     const pause = pauseBefore(3);
