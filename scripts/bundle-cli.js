@@ -35,7 +35,7 @@ export async function bundleCli(root) {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
-    conditions: ['imgup-source'],
+    conditions: ['imgup-source', 'module'],
     mainFields: ['module', 'main'],
     // supports-color is optional to debug, and here only because PicGo is, which the tests start.
     external: [...Object.keys(dependencies), 'supports-color'],

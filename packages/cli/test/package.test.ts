@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { SERVICE } from '../src/credentials/credential-store.ts';
+import { hasRadosgw, MISSING_RADOSGW, S3_CREDENTIALS, startRadosgw } from '../../../scripts/radosgw.js';
 import { startPostgres, whyNoPostgres } from '../../server/test/postgres-server.ts';
 import { MISSING, startSecretService } from './secret-service.ts';
 
@@ -22,6 +23,8 @@ if (noPostgres !== null) console.warn(`skipped: ${noPostgres}`);
 
 const secretService = await startSecretService();
 if (!secretService) console.warn(`skipped: ${MISSING}`);
+const hasS3 = hasRadosgw();
+if (!hasS3) console.warn(`skipped: ${MISSING_RADOSGW}`);
 
 let folder: string;
 let packed: string[];
@@ -135,6 +138,40 @@ test.skipIf(noPostgres !== null)(
   60_000,
 );
 
+test.skipIf(!hasS3)(
+  'the installed program keeps pictures on an S3 store, and says nothing of its own about it',
+  async () => {
+    const engine = await startRadosgw();
+    onTestFinished(engine.stop);
+    const home = await mkdtemp(join(folder, 'home-'));
+    const env: NodeJS.ProcessEnv = {
+      ...withoutImgup(process.env),
+      ...S3_CREDENTIALS,
+      HOME: home,
+      XDG_CONFIG_HOME: home,
+      IMGUP_CREDENTIAL_STORE: 'file',
+      IMGUP_LOG_LEVEL: 'warn',
+      IMGUP_IMAGES: engine.url(),
+    };
+    const { origin, stop, log } = await serve(env);
+    env['IMGUP_SERVER'] = origin;
+    const registered = await imgup(
+      ['register', '--username', 'ada', '--password-stdin'],
+      env,
+      'a long enough secret\n',
+    );
+    expect(registered).toMatchObject({ code: 0 });
+    const uploaded = await imgup(['upload', PHOTO], env);
+    expect(uploaded).toMatchObject({ code: 0, stderr: '' });
+    const answer = await fetch(uploaded.stdout.trim());
+    expect(sha256(Buffer.from(await answer.arrayBuffer()))).toBe(sha256(await readFile(PHOTO)));
+    expect(await imgup(['rm', 'last'], env)).toMatchObject({ code: 0 });
+    expect(await stop()).toBe(0);
+    expect(log).toEqual([`imgup is listening on ${origin}`]);
+  },
+  90_000,
+);
+
 test('only `serve` loads the server, and none but it the native libraries of the server', async () => {
   const home = join(folder, 'home');
   const env: NodeJS.ProcessEnv = {
@@ -170,6 +207,9 @@ test('only `serve` loads the server, and none but it the native libraries of the
   expect(parts.filter((name) => name.includes('/postgres/'))).toEqual([]);
   expect(parts).toContain('sharp');
   expect(parts).toContain('tinypool');
+  // The AWS SDK is for who asks for it.
+  const forS3 = parts.filter((part) => part.includes('/adapters/s3/'));
+  expect(forS3).toEqual(['packages/server/src/adapters/s3/s3-location.ts']);
 }, 60_000);
 
 /** What of the server is among files that a process has loaded: sources that the bundle names, and native libraries. */

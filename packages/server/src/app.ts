@@ -7,6 +7,7 @@ import type { Network } from './middleware/client-address.ts';
 import { identifyRequests } from './middleware/identify-requests.ts';
 import { methodNotAllowed } from './middleware/method-not-allowed.ts';
 import { observeRequests } from './middleware/observe-requests.ts';
+import type { DirectLinks } from './ports/direct-links.ts';
 import type { Metrics } from './ports/metrics.ts';
 import type { UploadLimiter } from './ports/upload-limiter.ts';
 import { problemResponse } from './problem-response.ts';
@@ -46,6 +47,8 @@ export interface AppParts {
   registration: 'open' | 'closed';
   receiveImage: ReceiveImage;
   smallVersions: SmallVersions;
+  /** Null: pictures are handed out by the server itself. */
+  links: DirectLinks | null;
   maxBytes: number;
   maxPixels: number;
   version: string;

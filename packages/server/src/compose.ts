@@ -1,15 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Hono } from 'hono';
-import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
 import { createStoreWatch } from './adapters/count-store-errors.ts';
 import { lockDataFolder } from './adapters/filesystem/data-folder.ts';
-import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
 import { readMetricsToken } from './adapters/filesystem/metrics-token.ts';
 import { openSecretFile, rereadSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
-import { createStorageProbe } from './adapters/filesystem/storage-probe.ts';
-import { sweepImages } from './adapters/filesystem/sweep-images.ts';
 import { stripMetadata } from './adapters/metadata/strip-metadata.ts';
 import { createHeaderDecoder } from './adapters/header/header-decoder.ts';
 import { createSharpDecoder } from './adapters/sharp/picture-decoder.ts';
@@ -20,6 +16,7 @@ import { StartError } from './errors.ts';
 import { silentLogger, type Logger } from './logger.ts';
 import { STAGING } from './maintenance/restore-data.ts';
 import { openAccounts, type AccountParts } from './open-accounts.ts';
+import { openImages } from './open-images.ts';
 import { noMetrics, type Metrics } from './ports/metrics.ts';
 import { problemResponse } from './problem-response.ts';
 import { newRequestId } from './request-id.ts';
@@ -98,15 +95,17 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const limiter = watchStore('limiter', accountParts.limiter);
     // A restore may have been killed when all but this was done: otherwise the accounts do not open.
     await rm(join(data, STAGING), { recursive: true, force: true });
-    const imageStore = watchStore('images', await openFilesystemImageStore(data));
     const incoming = watchStore('incoming', await openIncoming(join(data, 'incoming')));
-    const left = await sweepImages(join(data, 'images'));
+    const pictures = await openImages({ config, now, logger });
+    const { left } = pictures;
+    const imageStore = watchStore('images', pictures.store);
+    const cache = watchStore('cache', pictures.cache);
+    const probe = watchStore('disk', pictures.probe);
     const swept = incoming.swept + left.swept;
     if (swept > 0) logger.warn({ files: swept }, 'files that an interrupted server had left were swept');
     if (left.kept > 0) {
       logger.warn({ pictures: left.kept }, 'pictures whose records are lost: run imgup admin check --repair');
     }
-    const probe = watchStore('disk', createStorageProbe({ folder: join(data, 'incoming'), now }));
     const readiness = createReadiness({ probe, store, minFree: config.minFree });
     const attempts = createAttemptLimits({ ...config.loginLimit, openLog: accountParts.openLog });
     const passwords = createPasswords({ cost: passwordCost, metrics });
@@ -115,7 +114,6 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const isUser = async (userId: string) => (await store.findUser(userId)) !== null;
     const decoder = createSharpDecoder({ maxPixels: config.maxPixels, metrics });
     const checker = config.verify === 'full' ? decoder : createHeaderDecoder({ decoder, maxPixels: config.maxPixels });
-    const cache = watchStore('cache', await openCacheFolder(join(data, 'cache'), config.cacheSize));
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
     const images = createImages({ store: imageStore, smallVersions, now, logger });
     const accounts = createAccounts({ store, images, passwords, sessions, registration });
@@ -140,6 +138,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       images,
       receiveImage,
       smallVersions,
+      links: pictures.links,
       limiter,
       attempts,
       readiness,
@@ -155,7 +154,12 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     await background(accounts.sweepRemovals);
     await background(sessions.sweep);
     await background(images.sweepExpired);
-    const stopSweeping = repeat(SWEEP_INTERVAL, () => background(sessions.sweep));
+    // Looks at everything that is stored, which nobody need wait for.
+    void background(pictures.sweepLeftovers);
+    const stopSweeping = repeat(SWEEP_INTERVAL, async () => {
+      await background(sessions.sweep);
+      await background(pictures.sweepLeftovers);
+    });
     const stopExpiring = repeat(EXPIRY_INTERVAL, async () => {
       await background(images.sweepExpired);
       await background(accounts.sweepRemovals);
@@ -185,10 +189,12 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
         stopSweeping();
         stopExpiring();
         stopRereading();
+        pictures.stop();
         await Promise.all([passwords.close(), decoder.close()]);
         // Some go on after their clients have gone.
         await underWay.ended();
         await store.close();
+        pictures.close();
         await lock.release();
       },
     };

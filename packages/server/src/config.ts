@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { DEFAULT_HOST, DEFAULT_PORT } from '@imgup/shared';
 import bytes from 'bytes';
 import ipaddr from 'ipaddr.js';
+import { parseS3Location, withoutCredentials, type S3Location } from './adapters/s3/s3-location.ts';
 import { parseSecrets, type Secrets } from './adapters/filesystem/secret-file.ts';
 import { StartError } from './errors.ts';
 import type { LogLevel } from './logger.ts';
@@ -32,7 +33,11 @@ export interface ServerConfig {
   verify: 'full' | 'header';
   /** Bytes that a user may have stored; null: any number. */
   quota: number | null;
-  /** Bytes that small versions of pictures may take in all. */
+  /** Where pictures are kept; null: in the data folder. */
+  images: S3Location | null;
+  /** Whether readers are sent what is on the S3 store, or sent there. */
+  serveImages: 'stream' | 'redirect';
+  /** Bytes that small versions of pictures may take in the data folder. */
   cacheSize: number;
   /** Bytes of the disk that uploads must leave free. */
   minFree: number;
@@ -63,6 +68,8 @@ type SettingName =
   | 'max-pixels'
   | 'verify'
   | 'quota'
+  | 'images'
+  | 'serve-images'
   | 'cache-size'
   | 'min-free'
   | 'registration'
@@ -70,6 +77,8 @@ type SettingName =
   | 'accounts'
   | 'secret-file'
   | 'metrics-token-file';
+
+const S3_EXAMPLE = 's3://bucket/prefix?endpoint=https://s3.example.org&region=eu-central-1&path-style=true';
 
 interface Sources {
   flags: Settings;
@@ -95,10 +104,12 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
     const value = parse(text);
     if (value !== null) return value;
     const source = flag === undefined ? variable : `--${name}`;
-    throw new StartError('config_invalid', `${source} must be ${expected}, and is ${secret ? 'not' : `"${text}"`}.`);
+    const shown = secret ? 'not' : `"${withoutCredentials(text)}"`;
+    throw new StartError('config_invalid', `${source} must be ${expected}, and is ${shown}.`);
   }
 
   const data = setting('data', defaultDataFolder(env), 'a folder', (text) => resolve(text));
+  const images = setting('images', '', `an S3 store such as ${S3_EXAMPLE}`, parseImages).location;
   const uploads = setting('upload-limit', '5/min', 'a number and a time, such as 5/min or 100/1h', parseLimit);
   const logins = setting('login-limit', '10/min', 'a number and a time, such as 10/min', parseLimit);
   return {
@@ -114,6 +125,13 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
     maxPixels: setting('max-pixels', '64M', 'a number of pixels such as 64M or 100000000', parsePixels),
     verify: setting('verify', 'full', '"full" or "header"', oneOf(['full', 'header'])),
     quota: setting('quota', 'none', 'a size such as 1GB, or "none"', parseQuota).bytes,
+    images,
+    serveImages: setting(
+      'serve-images',
+      'stream',
+      '"stream", or "redirect" with pictures on an S3 store (--images)',
+      (text) => (text === 'stream' || (text === 'redirect' && images !== null) ? text : null),
+    ),
     cacheSize: setting('cache-size', '1GB', 'a size of at least 1MB, such as 1GB', parseCacheSize),
     minFree: setting('min-free', '200MB', 'a size such as 200MB, or 0', (text) => bytes.parse(text)),
     registration: setting('registration', 'open', '"open" or "closed"', oneOf(['open', 'closed'])),
@@ -164,6 +182,12 @@ function parseOrigin(text: string): { origin: string | null } | null {
 function parseDatabase(text: string): { url: string | null } | null {
   if (text === '') return { url: null };
   return /^postgres(ql)?:\/\/./.test(text) ? { url: text } : null;
+}
+
+function parseImages(text: string): { location: S3Location | null } | null {
+  if (text === '') return { location: null };
+  const location = parseS3Location(text);
+  return location && { location };
 }
 
 function parseLimit(text: string): { count: number; windowMs: number } | null {

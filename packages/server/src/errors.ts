@@ -23,13 +23,14 @@ export class AppError extends Error {
   }
 }
 
-/** A setting that cannot be used, or a data folder that cannot be opened: the server does not start. */
+/** A setting that cannot be used, or a data folder or a store that cannot be opened: the server does not start. */
 export class StartError extends Error {
   readonly code:
     | 'config_invalid'
     | 'data_in_use'
     | 'data_unreadable'
     | 'accounts_unavailable'
+    | 'images_unusable'
     | 'port_in_use'
     | 'listen_failed';
 

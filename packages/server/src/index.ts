@@ -1,4 +1,5 @@
 export { rotateSecretFile } from './adapters/filesystem/secret-file.ts';
+export { parseS3Location, type S3Location } from './adapters/s3/s3-location.ts';
 export { createApp, type AppOptions, type ImgupApp } from './compose.ts';
 export { readConfig, type ServerConfig, type Settings } from './config.ts';
 export { StartError } from './errors.ts';

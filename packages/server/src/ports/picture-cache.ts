@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 
-/** A file that is open, so that its bytes are there even if it is removed meanwhile. Read it or close it. */
+/** A file that is open. Where the cache is a folder, its bytes are there even if it is removed meanwhile. Read it or close it. */
 export interface CachedFile {
   bytes: number;
 
-  /** @param range the first and the last byte, both included; all where it is left out */
-  read(range?: { start: number; end: number }): Readable;
+  /** @param range the first and the last byte, both included; all where it is left out. Rejects where they are gone */
+  read(range?: { start: number; end: number }): Readable | Promise<Readable>;
   close(): Promise<void>;
 }
 

@@ -5,6 +5,7 @@ import { Hono, type Context } from 'hono';
 import { parseAccept } from 'hono/utils/accept';
 import type { AppEnv } from '../app-env.ts';
 import { AppError } from '../errors.ts';
+import type { DirectLinks, LinkHeaders } from '../ports/direct-links.ts';
 import type { ImageRecord } from '../ports/image-store.ts';
 import type { Images } from '../services/images.ts';
 import type { SmallVersions } from '../services/small-versions.ts';
@@ -17,21 +18,35 @@ interface Representation {
   length: number;
   read(range?: { start: number; end: number }): Readable | Promise<Readable>;
   close(): void | Promise<void>;
+  /** Where the storage hands them out itself; null: it does not. */
+  link: ((headers: LinkHeaders, seconds: number) => Promise<string>) | null;
 }
 
+interface PictureRoutesOptions {
+  images: Images;
+  smallVersions: SmallVersions;
+  links: DirectLinks | null;
+}
+
+/** Seconds that a reader may follow a link to the storage, and remember that it leads there. */
+const LINK_LIFE = 300;
+const REDIRECT_FRESH = 60;
+
 /** Pictures by their public links. */
-export function pictureRoutes({ images, smallVersions }: { images: Images; smallVersions: SmallVersions }) {
+export function pictureRoutes({ images, smallVersions, links }: PictureRoutesOptions) {
   async function representation(c: Context, record: ImageRecord, width: SmallWidth | null): Promise<Representation> {
     // Never enlarged: a version that would be as wide as the picture is the picture.
     const isSmaller = width !== null && width < record.width;
     const small = isSmaller ? await smallVersions.get(record, width, takesWebp(c)) : null;
     if (small !== null) {
-      const { file, type, tag } = small;
-      return { type, etag: `"${record.sha256}-${tag}"`, length: file.bytes, read: file.read, close: file.close };
+      const { file, type, tag, key } = small;
+      const link: Representation['link'] = links && ((headers, life) => links.toSmallVersion(key, headers, life));
+      return { link, type, etag: `"${record.sha256}-${tag}"`, length: file.bytes, read: file.read, close: file.close };
     }
     const { type, sha256, bytes } = record;
     const read: Representation['read'] = (range) => images.read(record, range);
-    return { type, etag: `"${sha256}"`, length: bytes, read, close: () => undefined };
+    const link: Representation['link'] = links && ((linked, life) => links.toPicture(record, linked, life));
+    return { type, etag: `"${sha256}"`, length: bytes, read, close: () => undefined, link };
   }
 
   async function answer(c: Context, record: ImageRecord, width: SmallWidth | null): Promise<Response> {
@@ -51,6 +66,10 @@ export function pictureRoutes({ images, smallVersions }: { images: Images; small
       ...(width !== null && { Vary: 'Accept' }),
     };
     const decision = decideStatus(c, { etag, lastModified, length });
+    if ('range' in decision && served.link !== null && c.req.method === 'GET') {
+      await served.close();
+      return redirect(c, record, served.link, headers);
+    }
     if ('range' in decision) {
       const { status, range } = decision;
       headers['Content-Length'] = `${range === null ? length : range.end - range.start + 1}`;
@@ -65,6 +84,32 @@ export function pictureRoutes({ images, smallVersions }: { images: Images; small
     }
     if (decision.status === 416) headers['Content-Range'] = `bytes */${length}`;
     return c.body(null, decision.status, headers);
+  }
+
+  /** Sends a reader to the storage. The range, if there is one, is asked for there again. */
+  async function redirect(
+    c: Context,
+    record: ImageRecord,
+    link: NonNullable<Representation['link']>,
+    headers: Record<string, string>,
+  ): Promise<Response> {
+    const fresh = images.freshFor(record);
+    const life = Math.min(LINK_LIFE, fresh);
+    const location = await link(
+      {
+        contentType: headers['Content-Type'] ?? '',
+        contentDisposition: headers['Content-Disposition'] ?? '',
+        cacheControl: `private, max-age=${life}`,
+      },
+      life,
+    );
+    return c.body(null, 307, {
+      Location: location,
+      // Whoever else could keep it would hand out a link that works no longer.
+      'Cache-Control': `private, max-age=${Math.min(REDIRECT_FRESH, fresh)}`,
+      'Cross-Origin-Resource-Policy': 'cross-origin',
+      ...('Vary' in headers && { Vary: 'Accept' }),
+    });
   }
 
   return new Hono<AppEnv>().get(paths.picture, async (c) => {

@@ -13,6 +13,8 @@ interface SmallVersionsOptions {
 
 export interface SmallVersion {
   file: CachedFile;
+  /** In the cache. */
+  key: string;
   type: string;
   /** Distinguishes its bytes from those of other versions of the picture. */
   tag: string;
@@ -65,7 +67,7 @@ export function createSmallVersions({ store, cache, decoder, now }: SmallVersion
         if (await removeIfGone(record)) throw new AppError('not_found', 'The picture has been taken back.');
         file = await cache.open(key);
       }
-      return file && { file, type: `image/${format}`, tag: `${width}-${format}` };
+      return file && { file, key, type: `image/${format}`, tag: `${width}-${format}` };
     },
 
     /** Removes all versions of a picture that is gone or is about to be. */

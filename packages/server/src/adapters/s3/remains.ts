@@ -1,0 +1,19 @@
+import type { ImageRecord } from '../../ports/image-store.ts';
+
+/**
+ * What is needed to remove a picture without its record, as metadata of its object. Without what has no bound: S3 takes
+ * 2 KB of metadata, and ASCII.
+ */
+export function encodeRemains(record: ImageRecord): Record<string, string> {
+  const remains: ImageRecord = { ...record, name: null, removed: [] };
+  return { record: Buffer.from(JSON.stringify(remains)).toString('base64url') };
+}
+
+/** Null where a server has not written it. */
+export function decodeRemains({ record }: Record<string, string>): ImageRecord | null {
+  try {
+    return JSON.parse(Buffer.from(record ?? '', 'base64url').toString()) as ImageRecord;
+  } catch {
+    return null;
+  }
+}
