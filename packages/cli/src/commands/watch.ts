@@ -56,7 +56,7 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
           tell(result, { format, options: { ...options, jsonl: options.json === true }, context, alone: false });
           if (result.image !== null) {
             uploaded += 1;
-            missing.delete(source.path);
+            missing.delete(source.label);
           }
           if (result.image !== null && options.copy === true) await copy(format(result.image, source.label));
           await io.flush();
@@ -73,7 +73,9 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
 
   async function copy(text: string): Promise<void> {
     const { copyText } = await import('../clipboard.ts');
-    await copyText(text, context.config().env).catch((error: unknown) => io.note(`imgup: ${explain(error).message}`));
+    await copyText(text, { env: context.config().env, signal }).catch((error: unknown) => {
+      if (!signal.aborted) io.note(`imgup: ${explain(error).message}`);
+    });
   }
 
   signal.addEventListener('abort', () => void appeared.close(), { once: true });
@@ -81,13 +83,13 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
   io.stdout.once('error', () => stopping.abort(new CliError('stopped', EXIT.interrupted, 'Stopped.')));
   try {
     for await (const source of appeared.sources) {
-      missing.add(source.path);
+      missing.add(source.label);
       await sendOne(source);
     }
   } finally {
     await appeared.close();
   }
-  for (const { path } of appeared.waiting) missing.add(path);
+  for (const { label } of appeared.waiting) missing.add(label);
   finish(uploaded, uploaded + missing.size, options, context);
 }
 
@@ -136,7 +138,7 @@ async function watchPictures(folder: string, { recursive, existing }: WatchOptio
     const state = `${stats?.size} ${stats?.mtimeMs} ${stats?.ino}`;
     if (known.get(path) === state) return;
     known.set(path, state);
-    if (waiting.some((source) => source.path === path)) return;
+    if (waiting.some((source) => source.label === path)) return;
     waiting.push(ownFile(path, stats?.size ?? 0));
     wake();
   };
