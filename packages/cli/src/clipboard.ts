@@ -1,6 +1,6 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { PassThrough, Readable, type Writable } from 'node:stream';
+import { addAbortSignal, PassThrough, Readable, type Writable } from 'node:stream';
 import { text as readAll } from 'node:stream/consumers';
 import { CliError, EXIT } from './errors.ts';
 import { printable } from './printable.ts';
@@ -83,7 +83,7 @@ export async function copyText(
     const { child, words } = started;
     child.stdin.end(text);
     const code = await unlessAborted(started.code, signal);
-    if (code !== 0) failure = clipboardFailure(`The clipboard takes nothing: ${await said(tool, words)}.`);
+    if (code !== 0) failure ??= clipboardFailure(`The clipboard takes nothing: ${await said(tool, words)}.`);
     child.stdout.destroy();
     child.stderr.destroy();
     if (code === 0) return;
@@ -102,7 +102,8 @@ export async function pastePicture({ env, signal, platform = process.platform }:
     if (started === null) continue;
     started.child.stdin.end();
     // Node throws away what nobody has asked for by the time the program ends.
-    return Readable.from(output(tool, started, started.child.stdout.pipe(new PassThrough())));
+    const bytes = started.child.stdout.pipe(addAbortSignal(signal, new PassThrough()));
+    return Readable.from(output(tool, started, bytes));
   }
   throw clipboardFailure(`There is no clipboard to read; ${advice}.`);
 }
@@ -159,5 +160,5 @@ async function said([command]: Tool, words: Promise<string>): Promise<string> {
 const WORDS_MAX = 200;
 
 function clipboardFailure(message: string): CliError {
-  return new CliError('clipboard_unavailable', EXIT.failed, message);
+  return new CliError('clipboard_unavailable', EXIT.failed, message, { path: 'the clipboard' });
 }

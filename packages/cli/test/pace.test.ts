@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ApiError } from '../src/errors.ts';
-import type { LimitState, UploadAnswer } from '../src/api/client.ts';
+import type { UploadAnswer } from '../src/api/client.ts';
+import type { LimitState } from '../src/api/limit-headers.ts';
 import { createPace } from '../src/upload/pace.ts';
 
 /** A pace of 5 uploads a minute, and what the server says of it. */
