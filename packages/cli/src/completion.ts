@@ -49,11 +49,15 @@ export function typedLine(words: string[], env: NodeJS.ProcessEnv): TypedLine {
 export function answerLines(found: Candidate[] | 'files', shell: TypedLine['shell']): string[] {
   // With no answer, bash completes the names of files by itself.
   if (found === 'files') return shell === 'bash' || shell === 'pwsh' ? [] : ['__tabtab_complete_files__'];
+  const escaped = (text: string) => text.replaceAll(':', String.raw`\:`);
   return found.map(({ value, description }) => {
-    if (description === '' || shell === 'bash') return value;
-    return shell === 'zsh'
-      ? `${value.replaceAll(':', String.raw`\:`)}:${description.replaceAll(':', String.raw`\:`)}`
-      : `${value}\t${description}`;
+    if (shell === 'bash') return value;
+    if (shell === 'zsh')
+      return [value, description]
+        .filter((part) => part !== '')
+        .map(escaped)
+        .join(':');
+    return description === '' ? value : `${value}\t${description}`;
   });
 }
 

@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
 import { createMemoryStore } from '../src/credentials/memory.ts';
 import { createIo } from '../src/io.ts';
+import { asNobody, NOBODY } from './as-nobody.ts';
 import { connectionCut, openWorld, writePicture, type World } from './world.ts';
 
 /** Watches a folder while the work lasts, and stops it then. */
@@ -222,4 +223,43 @@ test('it ends when nobody reads its links any more', async () => {
   const context = { io, stopRequested: () => promise };
   expect(await world.imgup(['watch', folder, '--existing'], { context })).toMatchObject({ code: 3 });
   expect(uploads()).toBe(1);
+});
+
+test('its failures are JSON where the settings ask for that', async () => {
+  const world = await openWorld();
+  await world.imgup(['config', 'set', 'format', 'json']);
+  const outcome = await world.imgup(['watch', join(world.folder, 'nowhere')]);
+  expect({ code: outcome.code, ...(JSON.parse(outcome.stdout) as object) }).toMatchObject({
+    code: 1,
+    error: { code: 'not_a_folder', exit_code: 1 },
+  });
+});
+
+test('-r tells of a folder that it cannot read, and watches the others', async () => {
+  const world = await openWorld();
+  await world.register();
+  const folder = join(world.folder, 'in');
+  const closed = join(folder, 'closed');
+  await mkdir(closed, { recursive: true });
+  if (process.geteuid?.() === 0) execFileSync('chown', ['-R', `${NOBODY}`, world.folder]);
+  await chmod(closed, 0);
+  onTestFinished(() => chmod(closed, 0o755));
+  const uploads = countUploads(world);
+  const outcome = await asNobody(() =>
+    watching(world, ['-r'], async () => {
+      await writePicture(join(folder, 'a.png'));
+      await vi.waitFor(() => expect(uploads()).toBe(1), 5_000);
+      await delay(100);
+    }),
+  );
+  expect(outcome).toMatchObject({ code: 0 });
+  expect(outcome.stderr).toContain(`imgup: The folder ${closed} cannot be read (EACCES); check its permissions.\n`);
+});
+
+test('Ctrl-C while the folder is looked at for the first time ends it', async () => {
+  const world = await openWorld();
+  const folder = join(world.folder, 'in');
+  for (let number = 0; number < 300; number += 1) await mkdir(join(folder, `${number}`), { recursive: true });
+  const outcome = await world.imgup(['watch', '-r', folder], { context: { stopRequested: async () => undefined } });
+  expect(outcome).toMatchObject({ code: 0, stdout: '' });
 });
