@@ -103,7 +103,7 @@ describe('two processes of one user, at 5 uploads a minute', () => {
 
       const FILES = 20;
       const startedAt = Date.now();
-    const uploaded = { a: 0, b: 0 };
+      const uploaded = { a: 0, b: 0 };
       const { signal } = new AbortController();
       async function process(name: 'a' | 'b'): Promise<number> {
         const pace = createPace({ patient: true, now: Date.now, wait: (ms) => delay(ms), onWait: () => undefined });
