@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { proxyFor } from './api/proxy.ts';
@@ -41,6 +42,8 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
   const config = once(() => readConfig(replaced.env));
   const interrupted = once(() => {
     const controller = new AbortController();
+    // Each file on its way listens in several places, which Node would warn of.
+    setMaxListeners(0, controller.signal);
     const interrupt = (signal: EndSignal) => {
       controller.abort(new CliError('interrupted', EXIT.interrupted, END_SIGNALS[signal]));
       // Not before the others who listen have seen that somebody does: the spinner would end the process.

@@ -55,6 +55,8 @@ test.skipIf(!hasTmux)(
     const interrupted = await screen();
     const first = links(interrupted);
     expect(interrupted).toContain(`${first.length} of 10 uploaded`);
+    // Such as Node's, of listeners.
+    expect(interrupted).not.toContain('Warning');
 
     await enter('clear; imgup upload *.png; echo "exit code $?"');
     await shows('exit code 0');
