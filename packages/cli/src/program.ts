@@ -46,7 +46,7 @@ export function createProgram(context: Context): Command {
     .option('--json', 'print the result, or the error, as one JSON document')
     .option('--debug', 'show the HTTP conversation (secrets blotted out) and stack traces')
     .option('--no-color', 'print without colours')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
     .addHelpText('after', `${FIRST_STEPS}\n${EXIT_CODES}`);
 
   const optionsOf: OptionsOf = <Options extends GlobalOptions>(command: Command): Options => {

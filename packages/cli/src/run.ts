@@ -82,7 +82,8 @@ function wrongUsage(error: CommanderError, program: Command, args: string[]): Cl
   const [word] = rest;
   const isSubcommand = error.code === 'commander.excessArguments' && command.commands.length > 0 && word !== undefined;
   const { message } = isSubcommand ? unknownCommand(command, word) : error;
-  const [what = '', suggestion] = withoutValue(message.replace(/^error: /, '')).split('\n');
+  const words = inOurWords(withoutValue(message.replace(/^error: /, '')));
+  const [what = '', suggestion] = words.split('\n');
   const sentence = `${what.charAt(0).toUpperCase()}${what.slice(1).replace(/\.$/, '')}`;
   const names = namesOf(command);
   const help = ['imgup', ...names, '--help'].join(' ');
@@ -108,4 +109,12 @@ function namesOf(command: Command): string[] {
 /** `--password=secret` is no option, and the secret is repeated to nobody. */
 function withoutValue(message: string): string {
   return message.replace(/'(--[^\s=']+)=[^\n]*'/, "'$1'");
+}
+
+/** Of the one message of commander's that is about how it works. */
+function inOurWords(message: string): string {
+  return message.replace(
+    /^command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)\.$/,
+    'the $2 is "$1"; give one of $3',
+  );
 }

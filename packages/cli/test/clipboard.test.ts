@@ -67,9 +67,11 @@ test.each(['copy', 'paste'])('a program that hangs is ended with the %s that wai
     () => 'done',
     (error: unknown) => error,
   );
-  const pid = await vi.waitFor(
-    async () => Number(await readFile(join(folder, 'xclip.pid'), 'utf8')) || Promise.reject(),
-  );
+  const pid = await vi.waitFor(async () => {
+    const written = Number(await readFile(join(folder, 'xclip.pid'), 'utf8'));
+    expect(written).toBeGreaterThan(0);
+    return written;
+  });
   controller.abort(reason);
   const error = await outcome;
   expect(what === 'copy' ? error : (error as Error).cause).toBe(reason);

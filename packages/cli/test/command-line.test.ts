@@ -34,6 +34,7 @@ describe('help', () => {
     for (const part of ['Usage: imgup', 'Examples:', `imgup ${command}`, 'Exit codes:', '--server']) {
       expect(outcome.stdout).toContain(part);
     }
+    expect(outcome.stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
     expect(outcome.stdout).toMatch(/^Usage: .*\n\n[A-Z][^\0]+?\./);
     expect((await imgup([...path.slice(0, -1), '--help'])).stdout).toMatch(
       new RegExp(String.raw`\n {2}${path.at(-1)}\b.* {2}[a-z]`),
@@ -69,6 +70,10 @@ describe('wrong usage has exit code 2, and one sentence with the nearest that is
     [['help', 'config', 'sett'], "Unknown command 'sett' (Did you mean set?). See `imgup config --help`."],
     [['users', 'help', 'rn'], "Unknown command 'rn' (Did you mean rm?). See `imgup users --help`."],
     [['help', 'xyz'], "Unknown command 'xyz'. See `imgup --help`."],
+    [
+      ['completion', 'tcsh'],
+      'The shell is "tcsh"; give one of bash, zsh, fish, powershell. See `imgup completion --help`.',
+    ],
     [['login', '--password=a=secret b'], "Unknown option '--password'. See `imgup login --help`."],
     [['login', '--username'], "Option '--username <name>' argument missing. See `imgup login --help`."],
   ])('%j', async (args, sentence) => {

@@ -96,7 +96,7 @@ test('a shell that there is no script for is wrong usage', async () => {
   const { imgup } = await openWorld();
   const { code, stdout, stderr } = await imgup(['completion', 'tcsh']);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-  expect(stderr).toContain('Allowed choices are bash, zsh, fish, powershell');
+  expect(stderr).toContain('give one of bash, zsh, fish, powershell');
 });
 
 test('the script for PowerShell registers a completer for imgup', async () => {

@@ -118,8 +118,8 @@ describe('two processes of one user, at 5 uploads a minute', () => {
       await vi.runAllTimersAsync();
       const [left = 0, right = 0] = await Promise.all(both);
       expect(Math.min(left, right)).toBeGreaterThanOrEqual(FILES / 2);
-      // And no slot is left unused for it: 40 uploads need seven windows.
-      expect(limiter.limit).toBe(5);
+      // And hardly a slot is left unused for it: 40 uploads need seven windows at the least.
+      expect(Date.now() - startedAt).toBeLessThan(8 * windowSeconds * 1000);
     },
   );
 });

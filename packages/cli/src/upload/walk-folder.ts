@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import { sep } from 'node:path';
 import picomatch from 'picomatch';
 import { CliError, EXIT } from '../errors.ts';
 import { joinPath, shownPath, toFilePath, type FilePath } from '../file-path.ts';
@@ -52,8 +53,8 @@ function matcher(globs: string[]): (path: string) => boolean {
 
 /** As in .gitignore: a pattern without a slash counts in every folder, and one slash at either end is no part of it. */
 function anywhere(glob: string): string {
-  const pattern = glob.replace(/^\.?\//, '').replace(/\/$/, '');
-  return glob.replace(/\/$/, '').includes('/') ? pattern : `**/${pattern}`;
+  const pattern = glob.replaceAll(sep, '/').replace(/\/$/, '');
+  return pattern.includes('/') ? pattern.replace(/^\.?\//, '') : `**/${pattern}`;
 }
 
 function unreadable(path: FilePath, cause: unknown): CliError {
