@@ -16,6 +16,7 @@ export function shownPath(path: FilePath): string {
 
 export function joinPath(folder: FilePath, name: FilePath): FilePath {
   if (typeof folder === 'string' && typeof name === 'string') return join(folder, name);
+  if (folder === '.') return name;
   return Buffer.concat([Buffer.from(folder), Buffer.from(sep), Buffer.from(name)]);
 }
 

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { cliOutput } from '@imgup/shared';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { joinPath } from '../src/file-path.ts';
 import { walkFolder } from '../src/upload/walk-folder.ts';
 import { compileCli, type CliProgram } from './cli-process.ts';
 import { asNobody, NOBODY } from './as-nobody.ts';
@@ -135,6 +136,11 @@ describe.skipIf(process.platform !== 'linux')('a name that is no UTF-8', () => {
       code: 0,
       files: [{ file: join(root, shown), image: { name: shown } }, { file: join(root, 'plain.png') }],
     });
+  });
+
+  test('is shown as the others are where the folder is the one that the command runs in', () => {
+    expect(joinPath('.', Buffer.from([0xe9]))).toEqual(Buffer.from([0xe9]));
+    expect(joinPath('.', 'a.png')).toBe('a.png');
   });
 
   test('is read from a list, and deleted with --delete-after', async () => {

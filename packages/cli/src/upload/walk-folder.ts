@@ -29,7 +29,9 @@ export async function walkFolder(root: FilePath, { include, exclude, signal }: W
   async function walk(path: FilePath, below: string): Promise<void> {
     signal.throwIfAborted();
     const entries = await readdir(path, { withFileTypes: true, encoding: 'buffer' }).catch((error: unknown) => {
-      found.push({ path, below, failure: unreadable(path, error) });
+      // Removed since its name was read.
+      const isGone = below !== '' && (error as NodeJS.ErrnoException).code === 'ENOENT';
+      if (!isGone) found.push({ path, below, failure: unreadable(path, error) });
       return [];
     });
     for (const entry of entries) {
