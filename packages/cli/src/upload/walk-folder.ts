@@ -34,14 +34,16 @@ export async function walkFolder(root: FilePath, { include, exclude, signal }: W
       if (!isGone) found.push({ path, below, failure: unreadable(path, error) });
       return [];
     });
+    const folders: Promise<void>[] = [];
     for (const entry of entries) {
       const name = toFilePath(entry.name);
       const shown = `${below}${shownPath(name)}`;
       if (shownPath(name).startsWith('.') || isExcluded(shown)) continue;
-      if (entry.isDirectory()) await walk(joinPath(path, name), `${shown}/`);
+      if (entry.isDirectory()) folders.push(walk(joinPath(path, name), `${shown}/`));
       else if ((entry.isFile() || entry.isSymbolicLink()) && isIncluded(shown))
         found.push({ path: joinPath(path, name), below: shown, failure: null });
     }
+    await Promise.all(folders);
   }
 
   await walk(root, '');
