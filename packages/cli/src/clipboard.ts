@@ -110,7 +110,7 @@ export async function pastePicture({ env, signal, platform = process.platform }:
 
 async function* output(tool: Tool, { code, words }: Started, bytes: Readable): AsyncGenerator<Buffer> {
   yield* bytes;
-  if ((await code) !== 0) throw clipboardFailure(`There is no picture on the clipboard: ${await said(tool, words)}.`);
+  if ((await code) !== 0) throw clipboardFailure(`The clipboard gives no picture: ${await said(tool, words)}.`);
 }
 
 interface Started {

@@ -22,7 +22,8 @@ export async function openLinks(urls: string[], options: OpenOptions): Promise<s
       if (code !== 0) return `the program that opens links ends with ${code}`;
     } catch (error) {
       if (options.signal.aborted) throw options.signal.reason;
-      return error instanceof Error ? error.message : String(error);
+      const { code, message, path } = error as NodeJS.ErrnoException;
+      return code === 'ENOENT' ? `${path} is not installed` : message;
     }
   }
   return null;

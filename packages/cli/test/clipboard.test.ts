@@ -32,7 +32,7 @@ describe('what a program of the clipboard says when it fails', () => {
     const { env } = await system({ xclip: 'echo "Error: target image/png not available" >&2; exit 1' });
     const world = await openWorld();
     await world.register();
-    const message = 'There is no picture on the clipboard: xclip says "Error: target image/png not available".';
+    const message = 'The clipboard gives no picture: xclip says "Error: target image/png not available".';
     expect(await world.imgup(['upload', '--from-clipboard'], { env })).toEqual({
       code: 1,
       stdout: '',

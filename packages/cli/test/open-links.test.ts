@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -27,4 +29,12 @@ test.skipIf(process.platform !== 'linux')('a program that cannot open a link is 
   expect(await readFile(`${browser}.opened`, 'utf8')).toBe('http://127.0.0.1/a\n');
   await writeFile(browser, '#!/bin/sh\nexit 1\n');
   expect(await openLinks(['http://127.0.0.1/a'], options)).toMatch(/^the program that opens links ends with \d$/);
+});
+
+// The `open` package has a copy of xdg-open, which is in no bundle; its error of a program that is not there is the same.
+test.skipIf(process.platform !== 'linux')('a program that is not installed is named', async () => {
+  vi.doMock('open', () => ({ default: async () => once(spawn('/nowhere/xdg-open'), 'spawn') }));
+  onTestFinished(() => vi.doUnmock('open'));
+  const options = { env: { DISPLAY: ':9' }, signal: new AbortController().signal, wait: async () => undefined };
+  expect(await openLinks(['http://127.0.0.1/a'], options)).toBe('/nowhere/xdg-open is not installed');
 });

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import type { TransportRequest } from '../src/api/transport.ts';
 import { CliError, EXIT } from '../src/errors.ts';
 import { createIo } from '../src/io.ts';
-import { bodyOf, connectionCut, openWorld, writePicture, type World } from './world.ts';
+import { bodyOf, connectionCut, openWorld, PASSWORD, writePicture, type World } from './world.ts';
 
 const isUpload = ({ method, url }: TransportRequest) => method === 'POST' && url.pathname === '/api/images';
 const uploadsIn = (world: World) => world.requests.filter(isUpload).length;
@@ -259,6 +259,27 @@ describe('Ctrl-C', () => {
     await delay(100);
     controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.'));
     expect(await outcome).toMatchObject({ code: 130 });
+  });
+
+  test.each([
+    ['whoami'],
+    ['list'],
+    ['upload', 'PICTURE'],
+    ['logout'],
+    ['doctor'],
+    ['login', '--username', 'ada', '--password-stdin'],
+  ])('ends imgup %s, which waits for a keychain that is silent', async (...args) => {
+    const world = await loggedIn();
+    const controller = new AbortController();
+    const silent = () => {
+      setImmediate(() => controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.')));
+      return new Promise<never>(() => undefined);
+    };
+    const credentials = async () => ({ ...world.credentials, getPassword: silent, setPassword: silent });
+    const context = { interrupted: () => controller.signal, credentials };
+    const picture = await world.picture();
+    const typed = args.map((word) => (word === 'PICTURE' ? picture : word));
+    expect(await world.imgup(typed, { context, stdin: `${PASSWORD}\n` })).toMatchObject({ code: 130, stdout: '' });
   });
 
   test('ends imgup doctor with 130', async () => {
