@@ -6,19 +6,31 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
 import { createMemoryStore } from '../src/credentials/memory.ts';
+import type { Context } from '../src/context.ts';
 import { createIo } from '../src/io.ts';
 import { asNobody, NOBODY } from './as-nobody.ts';
-import { connectionCut, openWorld, writePicture, type World } from './world.ts';
+import { connectionCut, openWorld, writePicture, type Outcome, type World } from './world.ts';
 
 /** Watches a folder while the work lasts, and stops it then. */
 async function watching(world: World, args: string[], work: (folder: string) => Promise<void>) {
   const folder = join(world.folder, 'in');
   await mkdir(folder, { recursive: true });
   const { promise, stop } = stoppable();
-  const running = world.imgup(['watch', folder, ...args], { context: { stopRequested: () => promise } });
-  await delay(300);
+  const { running, ready } = start(world, [folder, ...args], { stopRequested: () => promise });
+  await ready;
   await work(folder).finally(stop);
   return running;
+}
+
+/** Resolves `ready` when it watches, or has ended without. */
+function start(world: World, args: string[], context: Partial<Context>) {
+  let running: Promise<Outcome> | undefined;
+  const ready = new Promise<unknown>((resolve) => {
+    const onNote = (text: string) => text.includes('Watching') && resolve(null);
+    running = world.imgup(['watch', ...args], { context, onNote });
+    void running.then(resolve);
+  });
+  return { running: running ?? Promise.reject(new Error('not started')), ready };
 }
 
 function stoppable() {
@@ -157,8 +169,8 @@ test('a hidden folder that is named as ./.shots is watched', async () => {
   const { promise, stop } = stoppable();
   const uploads = countUploads(world);
   const context = { stopRequested: () => promise };
-  const running = world.imgup(['watch', `./${relative('.', folder)}`], { context });
-  await delay(300);
+  const { running, ready } = start(world, [`./${relative('.', folder)}`], context);
+  await ready;
   await writePicture(join(folder, 'a.png'));
   await vi.waitFor(() => expect(uploads()).toBe(1), 5_000).finally(stop);
   expect(await running).toMatchObject({ code: 0 });
