@@ -50,7 +50,7 @@ export async function readPasswordChange(
 
 async function askUsername(color: boolean, context: Context): Promise<string> {
   if (!context.io.interactive)
-    throw usageError('There is no terminal to ask for the name on; give it with --username.');
+    throw usageError('There is no terminal to ask on; give --username, and the password with --password-stdin.');
   const prompt = await context.prompt(color);
   return prompt.username((answer) => sentence(usernameProblem(answer)));
 }

@@ -6,6 +6,7 @@ import { createSessionStore, type SessionStore } from './api/session-store.ts';
 import type { Context } from './context.ts';
 import { CliError, explain, usageError } from './errors.ts';
 import type { GlobalOptions } from './program.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 export interface BeginSessionOptions extends GlobalOptions {
   username?: string;
@@ -23,7 +24,15 @@ export interface BegunSession {
 }
 
 /** What registering and logging in have in common: ask, send, store, and remember where and who. */
-export async function beginSession(
+export function beginSession(
+  route: 'register' | 'login',
+  options: BeginSessionOptions,
+  context: Context,
+): Promise<BegunSession> {
+  return unlessAborted(begin(route, options, context), context.interrupted());
+}
+
+async function begin(
   route: 'register' | 'login',
   options: BeginSessionOptions,
   context: Context,

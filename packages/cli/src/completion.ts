@@ -1,4 +1,6 @@
 import type { Argument, Command, Option } from 'commander';
+import type { CompletionValues } from './completion-values.ts';
+import { HELP } from './help-program.ts';
 
 /** What stands on a command line that the Tab key was pressed on, as tabtab's scripts tell it. */
 export interface TypedLine {
@@ -13,17 +15,21 @@ export interface Candidate {
 }
 
 /** What may stand in place of the last word; "files": the name of any file. */
-export function completions(program: Command, words: string[]): Candidate[] | 'files' {
+export function completions(program: Command, words: string[], values: CompletionValues): Candidate[] | 'files' {
   const typed = words.at(-1) ?? '';
-  const { command, option, position } = place(program, words.slice(0, -1));
+  const { command, option, args } = place(program, words.slice(0, -1));
   const fitting = (candidates: Candidate[]) => candidates.filter(({ value }) => value.startsWith(typed));
 
-  if (option !== null) return PATHS.has(valueName(option)) ? 'files' : fitting(choices(option));
+  if (option !== null) {
+    return PATHS.has(valueName(option)) ? 'files' : fitting(choices(option, values.ofOption(option.name())));
+  }
   if (typed.startsWith('-')) return fitting(optionsOf(command));
-  if (position === 0 && command.commands.length > 0) return fitting(subcommandsOf(command));
-  const argument = argumentAt(command, position);
+  if (command.name() === HELP) return fitting(subcommandsOf(place(command.parent ?? program, args).command));
+  if (args.length === 0 && command.commands.length > 0) return fitting(subcommandsOf(command));
+  const argument = argumentAt(command, args.length);
   if (argument === undefined) return [];
-  return PATHS.has(argument.name()) ? 'files' : fitting(choices(argument));
+  const name = argument.name();
+  return PATHS.has(name) ? 'files' : fitting(choices(argument, values.ofArgument(name, args)));
 }
 
 /** Values that are paths, by how the help names them. */
@@ -43,19 +49,23 @@ export function typedLine(words: string[], env: NodeJS.ProcessEnv): TypedLine {
 export function answerLines(found: Candidate[] | 'files', shell: TypedLine['shell']): string[] {
   // With no answer, bash completes the names of files by itself.
   if (found === 'files') return shell === 'bash' || shell === 'pwsh' ? [] : ['__tabtab_complete_files__'];
+  const escaped = (text: string) => text.replaceAll(':', String.raw`\:`);
   return found.map(({ value, description }) => {
-    if (description === '' || shell === 'bash') return value;
-    return shell === 'zsh'
-      ? `${value.replaceAll(':', String.raw`\:`)}:${description.replaceAll(':', String.raw`\:`)}`
-      : `${value}\t${description}`;
+    if (shell === 'bash') return value;
+    if (shell === 'zsh')
+      return [value, description]
+        .filter((part) => part !== '')
+        .map(escaped)
+        .join(':');
+    return description === '' ? value : `${value}\t${description}`;
   });
 }
 
-/** Where in the tree the next word stands: the option that it is the value of, or its place among the arguments. */
-function place(program: Command, words: string[]): { command: Command; option: Option | null; position: number } {
+/** Where in the tree the next word stands: the option that it is the value of, or the arguments before it. */
+function place(program: Command, words: string[]): { command: Command; option: Option | null; args: string[] } {
   let command = program;
   let option: Option | null = null;
-  let position = 0;
+  const args: string[] = [];
   for (const word of words) {
     if (option !== null) {
       option = null;
@@ -66,11 +76,11 @@ function place(program: Command, words: string[]): { command: Command; option: O
       if (found?.required === true) option = found;
     } else {
       const next = command.commands.find((each) => each.name() === word || each.aliases().includes(word));
-      if (next !== undefined && position === 0) command = next;
-      else position += 1;
+      if (next !== undefined && args.length === 0) command = next;
+      else args.push(word);
     }
   }
-  return { command, option, position };
+  return { command, option, args };
 }
 
 function ancestry(command: Command): Command[] {
@@ -98,8 +108,8 @@ function argumentAt({ registeredArguments }: Command, position: number): Argumen
   return registeredArguments[position] ?? (last?.variadic === true ? last : undefined);
 }
 
-function choices({ argChoices }: Option | Argument): Candidate[] {
-  return (argChoices ?? []).map((value) => ({ value, description: '' }));
+function choices({ argChoices }: Option | Argument, values: string[]): Candidate[] {
+  return (argChoices ?? values).map((value) => ({ value, description: '' }));
 }
 
 function valueName({ flags }: Option): string {

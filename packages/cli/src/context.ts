@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { proxyFor } from './api/proxy.ts';
@@ -8,6 +9,7 @@ import { EXIT, CliError } from './errors.ts';
 import { createIo, type Io } from './io.ts';
 import { once } from './once.ts';
 import type { Prompt } from './prompt.ts';
+import { readRawArguments } from './raw-arguments.ts';
 import type { Settings } from './settings.ts';
 
 /** Everything that a command touches outside of itself. What is expensive is made when it is first asked for. */
@@ -22,6 +24,8 @@ export interface Context {
   transport(origin: string): Promise<Transport>;
   /** @param color whether `--no-color` and `NO_COLOR` leave colours on */
   prompt(color: boolean): Promise<Prompt>;
+  /** What was typed, in bytes. */
+  rawArguments(): Promise<Buffer[]>;
   /** Milliseconds since 1970. */
   now(): number;
   /** Resolves after so many milliseconds. Throws the signal's reason when it aborts. */
@@ -38,6 +42,8 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
   const config = once(() => readConfig(replaced.env));
   const interrupted = once(() => {
     const controller = new AbortController();
+    // Each file on its way listens in several places, which Node would warn of.
+    setMaxListeners(0, controller.signal);
     const interrupt = (signal: EndSignal) => {
       controller.abort(new CliError('interrupted', EXIT.interrupted, END_SIGNALS[signal]));
       // Not before the others who listen have seen that somebody does: the spinner would end the process.
@@ -84,6 +90,7 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
       const { createPrompt } = await import('./prompt.ts');
       return createPrompt({ stdin: io.stdin, stderr: io.stderr, color });
     },
+    rawArguments: readRawArguments,
     now: Date.now,
     wait: async (ms, signal) => {
       await delay(ms, undefined, { signal }).catch(() => {

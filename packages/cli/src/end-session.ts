@@ -5,20 +5,27 @@ import { createStoredSession, notLoggedIn } from './api/session.ts';
 import type { Context } from './context.ts';
 import { CliError, explain, usageError } from './errors.ts';
 import type { GlobalOptions } from './program.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 export interface EndSessionOptions extends GlobalOptions {
   /** Every session of the user at the server, and not this one alone. */
   all?: boolean;
 }
 
+interface EndedSession {
+  origin: string;
+  user: string;
+}
+
 /**
  * Ends the stored session at the server, and forgets it here even where the server cannot be told. Errors: `CliError`,
  * which says so in that case.
  */
-export async function endSession(
-  options: EndSessionOptions,
-  context: Context,
-): Promise<{ origin: string; user: string }> {
+export function endSession(options: EndSessionOptions, context: Context): Promise<EndedSession> {
+  return unlessAborted(end(options, context), context.interrupted());
+}
+
+async function end(options: EndSessionOptions, context: Context): Promise<EndedSession> {
   if (context.config().token !== undefined) {
     throw usageError('IMGUP_TOKEN is set and overrides the stored log-ins; unset it to log out.');
   }

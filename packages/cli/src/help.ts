@@ -28,11 +28,19 @@ Exit codes:
     7  the server cannot be reached
   130  interrupted`;
 
+/** What terminals have at the least, and help is written for. */
+const COLUMNS = 80;
+
 /** The examples and the exit codes below a command's help: what to type, and what it is for. */
 export function examples(...lines: [command: string, purpose?: string][]): string {
   const width = Math.max(...lines.map(([command]) => command.length));
-  const shown = lines.map(([command, purpose]) =>
+  const beside = lines.map(([command, purpose]) =>
     purpose === undefined ? `  $ ${command}` : `  $ ${command.padEnd(width)}  ${purpose}`,
   );
+  const above = lines.flatMap(([command, purpose]) => [
+    ...(purpose === undefined ? [] : [`  # ${purpose}`]),
+    `  $ ${command}`,
+  ]);
+  const shown = beside.every((line) => line.length <= COLUMNS) ? beside : above;
   return `\nExamples:\n${shown.join('\n')}\n${EXIT_CODES}`;
 }

@@ -1,7 +1,11 @@
 #!/usr/bin/env node
+import type { EXIT } from './errors.ts';
 import { readVersion } from './version.ts';
 
 const args = process.argv.slice(2);
+
+/** As `errors.ts` has it, which `--version` does not load. */
+const INTERRUPTED: typeof EXIT.interrupted = 130;
 
 async function runAll(): Promise<void> {
   let isOver = false;
@@ -10,8 +14,11 @@ async function runAll(): Promise<void> {
     if (!isOver) process.exitCode = 1;
   });
   const [{ createContext }, { run }] = await Promise.all([import('./context.ts'), import('./run.ts')]);
-  process.exitCode = await run(args, createContext());
+  const code = await run(args, createContext());
+  process.exitCode = code;
   isOver = true;
+  // What was given up on Ctrl-C may still be waited for by Node: a folder that does not answer, a keychain.
+  if (code === INTERRUPTED) process.exit();
 }
 
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {

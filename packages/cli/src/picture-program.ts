@@ -74,7 +74,8 @@ export function addPictureCommands(program: Command, context: Context, optionsOf
       'after',
       examples(
         ['imgup rm last', 'what was uploaded by mistake'],
-        ['imgup rm https://img.example.org/i/5f0c/7zyx.png 7zyx3b0v9k2m4q8r6t1w5d0f3h', 'by link and by id'],
+        ['imgup rm https://img.example.org/i/5f0c/7zyx.png', 'by its link'],
+        ['imgup rm 7zyx3b0v9k2m4q8r6t1w5d0f3h', 'by its id'],
       ),
     )
     .action(async (pictures: string[], _options, command: Command) => {

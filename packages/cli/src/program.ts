@@ -1,5 +1,5 @@
 import { DEFAULT_SERVER } from '@imgup/shared';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { addList } from './add-list.ts';
 import { addAdminCommands } from './admin-program.ts';
 import type { BeginSessionOptions } from './begin-session.ts';
@@ -11,11 +11,14 @@ import type { WatchOptions } from './commands/watch.ts';
 import type { Context } from './context.ts';
 import type { EndSessionOptions } from './end-session.ts';
 import { FORMAT_NAMES } from './upload/format.ts';
+import { addHelpCommand } from './help-program.ts';
 import { EXIT_CODES, examples, FIRST_STEPS } from './help.ts';
 import { addKeyCommands } from './key-program.ts';
 import { addPictureCommands } from './picture-program.ts';
 import { addSetupCommands } from './setup-program.ts';
 import { readVersion } from './version.ts';
+
+const FORMAT = `${FORMAT_NAMES.join(', ')}, or a template such as '{url} {name}' (default: url)`;
 
 /** The options of every command, before or after its name. */
 export interface GlobalOptions {
@@ -37,14 +40,13 @@ export function createProgram(context: Context): Command {
     .description('Puts a picture on a server of yours, and prints its link.')
     .version(readVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print the help')
-    .helpCommand('help [command]', 'print the help of a command')
     .option('--server <url>', `the server (default: IMGUP_SERVER, the one of the last login, ${DEFAULT_SERVER})`)
     .option('--account <name>', 'which of several log-ins at the server (default: the last)')
     .option('--insecure-http', 'send passwords and tokens unencrypted, in a network that you trust')
     .option('--json', 'print the result, or the error, as one JSON document')
     .option('--debug', 'show the HTTP conversation (secrets blotted out) and stack traces')
     .option('--no-color', 'print without colours')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
     .addHelpText('after', `${FIRST_STEPS}\n${EXIT_CODES}`);
 
   const optionsOf: OptionsOf = <Options extends GlobalOptions>(command: Command): Options => {
@@ -71,7 +73,7 @@ export function createProgram(context: Context): Command {
     .option('--serve-images <how>', 'with --images: "stream", or "redirect" readers to the store (default: stream)')
     .option('--cache-size <size>', 'what smaller versions of pictures may take on the disk (default: 1GB)')
     .option('--min-free <size>', 'what uploads must leave free on the disk (default: 200MB)')
-    .addOption(new Option('--registration <who>', '"open" or "closed" (default: open)'))
+    .option('--registration <who>', '"open" or "closed" (default: open)')
     .option('--trust-proxy <networks>', 'proxies whose X-Forwarded-For counts, such as 10.0.0.0/8,::1 (default: none)')
     .option(
       '--accounts <url>',
@@ -143,7 +145,7 @@ export function createProgram(context: Context): Command {
     .option('--expires <time>', 'how long the link lives, 10m to 365d or never (default: never)')
     .option('--no-wait', 'stop where the upload limit is reached, with exit code 6, rather than wait')
     .option('--delete-after', 'delete each file once the server has confirmed its digest')
-    .option('--format <format>', `${FORMAT_NAMES}, or a template such as '{url} {name}' (default: url)`)
+    .option('--format <format>', FORMAT)
     .option('--jsonl', 'print a JSON document a line, as soon as each file is done')
     .option('--copy', 'put the links on the clipboard too')
     .option('--no-copy', 'do not, whatever `imgup config` says')
@@ -178,7 +180,7 @@ export function createProgram(context: Context): Command {
     .option('--keep-metadata', 'publish where, when and with what they were taken, too')
     .option('--expires <time>', 'how long the links live, 10m to 365d or never (default: never)')
     .option('--delete-after', 'delete each file once the server has confirmed its digest')
-    .option('--format <format>', `${FORMAT_NAMES}, or a template such as '{url} {name}' (default: url)`)
+    .option('--format <format>', FORMAT)
     .option('--copy', 'put each link on the clipboard too')
     .option('--no-copy', 'do not, whatever `imgup config` says')
     .option('-q, --quiet', 'print links and failures only')
@@ -304,6 +306,7 @@ export function createProgram(context: Context): Command {
   addKeyCommands(program, context, optionsOf);
   addSetupCommands(program, context, { optionsOf, version: readVersion() });
   addAdminCommands(program, context, optionsOf);
+  addHelpCommand(program);
   return program;
 }
 

@@ -1,8 +1,10 @@
-import { Command, CommanderError } from 'commander';
+import { CommanderError, type Command } from 'commander';
 import type { Context } from './context.ts';
 import { explain, usageError, type CliError } from './errors.ts';
+import { HELP } from './help-program.ts';
 import { SHORT_HELP } from './help.ts';
 import { createProgram, type GlobalOptions } from './program.ts';
+import { unknownCommand } from './unknown-command.ts';
 
 /**
  * Runs one command, and is the only place where an error becomes a message and an exit code.
@@ -79,8 +81,9 @@ function wrongUsage(error: CommanderError, program: Command, args: string[]): Cl
   const { command, rest } = meantCommand(program, args);
   const [word] = rest;
   const isSubcommand = error.code === 'commander.excessArguments' && command.commands.length > 0 && word !== undefined;
-  const { message } = isSubcommand ? unknownSubcommand(command, word) : error;
-  const [what = '', suggestion] = withoutValue(message.replace(/^error: /, '')).split('\n');
+  const { message } = isSubcommand ? unknownCommand(command, word) : error;
+  const words = inOurWords(withoutValue(message.replace(/^error: /, '')));
+  const [what = '', suggestion] = words.split('\n');
   const sentence = `${what.charAt(0).toUpperCase()}${what.slice(1).replace(/\.$/, '')}`;
   const names = namesOf(command);
   const help = ['imgup', ...names, '--help'].join(' ');
@@ -91,6 +94,8 @@ function wrongUsage(error: CommanderError, program: Command, args: string[]): Cl
 function meantCommand(command: Command, args: string[]): { command: Command; rest: string[] } {
   for (const [index, word] of args.entries()) {
     const meant = command.commands.find((known) => known.name() === word || known.aliases().includes(word));
+    // What stands behind it is what is meant.
+    if (meant?.name() === HELP) return meantCommand(command, args.slice(index + 1));
     if (meant !== undefined) return meantCommand(meant, args.slice(index + 1));
   }
   return { command, rest: args };
@@ -101,19 +106,15 @@ function namesOf(command: Command): string[] {
   return command.parent === null ? [] : [...namesOf(command.parent), command.name()];
 }
 
-/** What commander says where such a command does nothing by itself, with the nearest. */
-function unknownSubcommand(command: Command, word: string): Error {
-  const bare = new Command().exitOverride().configureOutput({ outputError: () => undefined });
-  for (const known of command.commands) bare.command(known.name());
-  try {
-    bare.parse([word], { from: 'user' });
-  } catch (error) {
-    if (error instanceof Error) return error;
-  }
-  return new Error(`unknown command '${word}'`);
-}
-
 /** `--password=secret` is no option, and the secret is repeated to nobody. */
 function withoutValue(message: string): string {
   return message.replace(/'(--[^\s=']+)=[^\n]*'/, "'$1'");
+}
+
+/** Of the one message of commander's that is about how it works. */
+function inOurWords(message: string): string {
+  return message.replace(
+    /^command-argument value '(.*)' is invalid for argument '(.*)'\. Allowed choices are (.*)\.$/,
+    'the $2 is "$1"; give one of $3',
+  );
 }

@@ -9,6 +9,8 @@ export interface Setting {
   name: string;
   /** What it does, in a few words. */
   purpose: string;
+  /** All that it can be, where that is little. */
+  values?: string[];
   /** As it is written on the command line; undefined: not set. */
   get(data: SettingsData): string | undefined;
   /** The settings with this one changed; undefined takes it out. Errors: `CliError` (usage) for what it cannot be. */
@@ -25,6 +27,7 @@ export const SETTINGS: Setting[] = [
   {
     name: 'credential-store',
     purpose: 'where tokens are kept: keychain or file',
+    values: ['keychain', 'file'],
     get: ({ credential_store }) => credential_store,
     set: (data, text) => ({ ...data, credential_store: oneOf(['keychain', 'file'], 'credential-store', text) }),
   },
@@ -49,6 +52,7 @@ export const SETTINGS: Setting[] = [
   {
     name: 'copy',
     purpose: 'whether links go to the clipboard too, as --copy: true or false',
+    values: ['true', 'false'],
     get: ({ copy }) => (copy === undefined ? undefined : `${copy}`),
     set(data, text) {
       const choice = oneOf(['true', 'false'], 'copy', text);

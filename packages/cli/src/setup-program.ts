@@ -61,7 +61,7 @@ export function addSetupCommands(program: Command, context: Context, { optionsOf
     .command('get')
     .summary('print one setting')
     .description('Prints the value of a setting, and nothing else.')
-    .argument('<name>', SETTING)
+    .argument('<setting>', SETTING)
     .addHelpText('after', examples(['imgup config get server']))
     .action(async (name: string, _options, command: Command) => {
       const { configGet } = await import('./commands/config.ts');
@@ -72,7 +72,7 @@ export function addSetupCommands(program: Command, context: Context, { optionsOf
     .command('set')
     .summary('change one setting')
     .description('Changes a setting, for all commands that follow.')
-    .argument('<name>', SETTING)
+    .argument('<setting>', SETTING)
     .argument('<value>', 'what it is from now on')
     .addHelpText(
       'after',
@@ -91,7 +91,7 @@ export function addSetupCommands(program: Command, context: Context, { optionsOf
     .command('unset')
     .summary('take one setting back')
     .description('Takes a setting back, so that what the program comes with holds.')
-    .argument('<name>', SETTING)
+    .argument('<setting>', SETTING)
     .addHelpText('after', examples(['imgup config unset expires']))
     .action(async (name: string, _options, command: Command) => {
       const { configSet } = await import('./commands/config.ts');
@@ -135,8 +135,10 @@ export function addSetupCommands(program: Command, context: Context, { optionsOf
     .helpOption(false)
     .action(async (words: string[]) => {
       const { answerLines, completions, typedLine } = await import('./completion.ts');
+      const { completionValues } = await import('./completion-values.ts');
       const line = typedLine(words, context.config().env);
-      const found = completions(program, line.words);
+      const settings = await (await context.settings()).read().catch(() => ({ accounts: {} }));
+      const found = completions(program, line.words, completionValues(settings));
       for (const answer of answerLines(found, line.shell)) context.io.stdout.write(`${answer}\n`);
     });
 }

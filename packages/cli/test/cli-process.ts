@@ -21,6 +21,11 @@ export interface RunningCommand {
   readonly ended: Promise<Omit<Outcome, 'code'> & { code: number | NodeJS.Signals | null; ms: number }>;
 }
 
+interface StartOptions {
+  stdin?: string;
+  cwd?: string;
+}
+
 export type CliProgram = Awaited<ReturnType<typeof compileCli>>;
 
 /** The command line as processes of its own, from the sources as they are now. The server is not in it. */
@@ -48,9 +53,9 @@ export async function compileCli() {
   return {
     main,
 
-    start(args: string[], env: NodeJS.ProcessEnv, stdin = ''): RunningCommand {
+    start(args: string[], env: NodeJS.ProcessEnv, { stdin = '', cwd }: StartOptions = {}): RunningCommand {
       const began = performance.now();
-      const child = spawn(process.execPath, [main, ...args], { env });
+      const child = spawn(process.execPath, [main, ...args], { env, cwd });
       child.stdin.on('error', () => undefined); // a command may end without having read its input
       child.stdin.end(stdin);
       const ended = Promise.all([once(child, 'exit'), text(child.stdout), text(child.stderr)]).then(

@@ -14,7 +14,9 @@ function commands({ commands: below }: Command, before: string[] = []): string[]
   });
 }
 
-const COMMANDS = commands(createProgram(createContext())).filter(([name]) => name !== 'completion-server');
+const COMMANDS = commands(createProgram(createContext())).filter(
+  ([name, below]) => name !== 'completion-server' && below !== 'help',
+);
 
 describe('help', () => {
   test('imgup alone shows the commands that most people need', async () => {
@@ -32,11 +34,14 @@ describe('help', () => {
     for (const part of ['Usage: imgup', 'Examples:', `imgup ${command}`, 'Exit codes:', '--server']) {
       expect(outcome.stdout).toContain(part);
     }
+    expect(outcome.stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
     expect(outcome.stdout).toMatch(/^Usage: .*\n\n[A-Z][^\0]+?\./);
     expect((await imgup([...path.slice(0, -1), '--help'])).stdout).toMatch(
       new RegExp(String.raw`\n {2}${path.at(-1)}\b.* {2}[a-z]`),
     );
-    expect(await imgup(['help', path[0] ?? ''])).toEqual(await imgup([path[0] ?? '', '--help']));
+    expect(await imgup(['help', ...path])).toEqual(outcome);
+    const [first = '', ...below] = path;
+    if (below.length > 0) expect(await imgup([first, 'help', ...below])).toEqual(outcome);
   });
 
   test('--version prints the version alone', async () => {
@@ -60,6 +65,14 @@ describe('wrong usage has exit code 2, and one sentence with the nearest that is
     [
       ['sessions', 'end', '--other'],
       "Unknown option '--other' (Did you mean --others?). See `imgup sessions end --help`.",
+    ],
+    [['help', 'uplod'], "Unknown command 'uplod' (Did you mean upload?). See `imgup --help`."],
+    [['help', 'config', 'sett'], "Unknown command 'sett' (Did you mean set?). See `imgup config --help`."],
+    [['users', 'help', 'rn'], "Unknown command 'rn' (Did you mean rm?). See `imgup users --help`."],
+    [['help', 'xyz'], "Unknown command 'xyz'. See `imgup --help`."],
+    [
+      ['completion', 'tcsh'],
+      'The shell is "tcsh"; give one of bash, zsh, fish, powershell. See `imgup completion --help`.',
     ],
     [['login', '--password=a=secret b'], "Unknown option '--password'. See `imgup login --help`."],
     [['login', '--username'], "Option '--username <name>' argument missing. See `imgup login --help`."],

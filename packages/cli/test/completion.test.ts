@@ -2,10 +2,12 @@ import { execFile } from 'node:child_process';
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { readConfig } from '@imgup/server';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { completionValues } from '../src/completion-values.ts';
 import { compileCli, type CliProgram } from './cli-process.ts';
 import { isThere, openTerminal, quoted } from './terminal.ts';
-import { openWorld, temporaryFolder, writePicture } from './world.ts';
+import { openWorld, SERVER, temporaryFolder, writePicture } from './world.ts';
 
 const run = promisify(execFile);
 
@@ -21,6 +23,28 @@ async function offered(line: string): Promise<string[]> {
 
 const FILES = ['__tabtab_complete_files__'];
 
+test('the servers and accounts of this machine are offered', async () => {
+  const { imgup, register } = await openWorld();
+  await register('ada');
+  const env = { SHELL: 'zsh', COMP_LINE: '' };
+  const offer = async (...words: string[]) =>
+    (await imgup(['completion-server', '--', 'imgup', ...words], { env: { ...env, COMP_CWORD: `${words.length}` } }))
+      .stdout;
+  const server = SERVER.replaceAll(':', String.raw`\:`);
+  expect(await offer('use', '')).toBe(`ada\n${server}\n`);
+  expect(await offer('list', '--account', '')).toBe('ada\n');
+  expect(await offer('list', '--server', 'http')).toBe(`${server}\n`);
+});
+
+test('every value that is offered for `serve` is one that it takes', () => {
+  const { ofOption } = completionValues({ accounts: {} });
+  for (const option of ['log-level', 'registration', 'verify'] as const) {
+    expect(ofOption(option)).not.toEqual([]);
+    for (const value of ofOption(option))
+      expect(() => readConfig({ flags: { [option]: value }, env: {} })).not.toThrow();
+  }
+});
+
 describe('what is offered', () => {
   test.each<[line: string, offer: string[]]>([
     ['imgup upl', ['upload:put pictures on the server']],
@@ -29,7 +53,28 @@ describe('what is offered', () => {
     ['imgup upload ', FILES],
     ['imgup upload a.png b', FILES],
     ['imgup upload --files-from ', FILES],
-    ['imgup upload --format ', []],
+    ['imgup upload --format ', ['url', 'markdown', 'html', 'bbcode', 'json']],
+    ['imgup watch in --format m', ['markdown']],
+    ['imgup upload --expires ', ['1h', '1d', '7d', '30d', 'never']],
+    ['imgup upload --name ', []],
+    ['imgup show last --as ', ['kitty', 'iterm2', 'sixel', 'blocks']],
+    ['imgup show ', ['last']],
+    ['imgup get last la', ['last']],
+    ['imgup get --width 1', ['160', '1280']],
+    ['imgup serve --registration ', ['open', 'closed']],
+    ['imgup serve --verify ', ['full', 'header']],
+    ['imgup serve --log-level ', ['debug', 'info', 'warn', 'error', 'silent']],
+    ['imgup serve --secret-file ', FILES],
+    ['imgup config get ', ['server', 'credential-store', 'format', 'expires', 'copy']],
+    ['imgup config unset ex', ['expires']],
+    ['imgup config set format ', ['url', 'markdown', 'html', 'bbcode', 'json']],
+    ['imgup config set copy ', ['true', 'false']],
+    ['imgup config set credential-store k', ['keychain']],
+    ['imgup config set nonsense ', []],
+    ['imgup keys create ', []],
+    ['imgup help comp', ['completion:make the Tab key complete commands and options']],
+    ['imgup help config g', ['get:print one setting']],
+    ['imgup users help r', ['rm:remove an account and its pictures']],
     ['imgup upload --files', ['--files-from:also the files that a file names, a line each; "-" for stdin']],
     ['imgup get last --output ', FILES],
     ['imgup completion f', ['fish']],
@@ -51,7 +96,7 @@ test('a shell that there is no script for is wrong usage', async () => {
   const { imgup } = await openWorld();
   const { code, stdout, stderr } = await imgup(['completion', 'tcsh']);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-  expect(stderr).toContain('Allowed choices are bash, zsh, fish, powershell');
+  expect(stderr).toContain('give one of bash, zsh, fish, powershell');
 });
 
 test('the script for PowerShell registers a completer for imgup', async () => {

@@ -40,7 +40,7 @@ async function open() {
     IMGUP_SERVER: gate.origin,
     IMGUP_TOKEN: undefined,
   };
-  const imgup = (args: string[], stdin = '') => program.start(args, env, stdin).ended;
+  const imgup = (args: string[], stdin = '') => program.start(args, env, { stdin }).ended;
   expect(await imgup(['register', '--username', 'ada', '--password-stdin'], `${PASSWORD}\n`)).toMatchObject({
     code: 0,
   });

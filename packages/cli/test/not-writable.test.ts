@@ -1,21 +1,10 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { asNobody } from './as-nobody.ts';
 import { openWorld, PASSWORD, type World } from './world.ts';
 
-const NOBODY = 65_534;
 const register = ['register', '--username', 'ada', '--password-stdin'];
-
-/** The rights of a file bind everyone but root, who many a container runs as. */
-async function asNobody<T>(work: () => Promise<T>): Promise<T> {
-  if (process.geteuid?.() !== 0) return work();
-  process.seteuid?.(NOBODY);
-  try {
-    return await work();
-  } finally {
-    process.seteuid?.(0);
-  }
-}
 
 /** A configuration folder in which nothing can be written. */
 async function readOnly(world: World): Promise<string> {

@@ -29,6 +29,15 @@ async function uploaded(world: World, number: number, args: string[] = []): Prom
 const listed = async (world: World) =>
   JSON.parse((await world.imgup(['list', '--all', '--json'])).stdout) as ImagesResponse;
 
+test.each(['/', '//', '/?w=160#x'])('a link with %s behind it is the same link', async (end) => {
+  const world = await loggedIn();
+  const [image] = await uploaded(world, 1);
+  const link = `${image?.url}${end}`;
+  expect(JSON.parse((await world.imgup(['show', link, '--json'])).stdout)).toMatchObject({ id: image?.id });
+  expect(await world.imgup(['get', link, '-o', join(world.folder, 'got.png')])).toMatchObject({ code: 0, stderr: '' });
+  expect(await world.imgup(['rm', link, '--quiet'])).toMatchObject({ code: 0, stderr: '' });
+});
+
 describe('imgup list', () => {
   test('shows the newest first, with size, age and link', async () => {
     const world = await loggedIn();

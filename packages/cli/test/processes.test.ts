@@ -39,7 +39,7 @@ async function open() {
     IMGUP_TOKEN: undefined,
   };
   const start = (args: string[], stdin = ''): RunningCommand => {
-    const command = program.start(args, env, stdin);
+    const command = program.start(args, env, { stdin });
     onTestFinished(() => void command.child.kill('SIGKILL'));
     return command;
   };

@@ -118,6 +118,20 @@ describe('sessions end', () => {
     expect(again).toMatchObject({ code: 0, stderr: `You have no other session at ${SERVER}.\n` });
   });
 
+  test('is never a guess: so little of an id that it could be another ends nothing', async () => {
+    const { world } = await openWithThree();
+    for (const { id } of await listed(world)) {
+      for (const part of [id.slice(0, 1), id.slice(0, 3)]) {
+        expect(await world.imgup(['sessions', 'end', part])).toEqual({
+          code: 2,
+          stdout: '',
+          stderr: `imgup: "${part}" is too short to be sure; write 4 characters of the id, or more.\n`,
+        });
+      }
+    }
+    expect(await listed(world)).toHaveLength(3);
+  });
+
   test('of this one logs out here too', async () => {
     const { world, phone } = await openWithThree();
     const id = (await listed(world)).find(({ current }) => current)?.id ?? '';
@@ -135,7 +149,7 @@ describe('sessions end', () => {
     world.network.way = async (request, next) => {
       const answer = await next(request);
       if (request.method !== 'GET') return answer;
-      const sessions = ['abc1', 'abc2'].map((id) => ({
+      const sessions = ['abcd1', 'abcd2'].map((id) => ({
         id,
         device: null,
         created_at: '2026-01-01T12:00:00.000Z',
@@ -151,13 +165,13 @@ describe('sessions end', () => {
         })(),
       };
     };
-    expect(await world.imgup(['sessions', 'end', 'abc'])).toMatchObject({
+    expect(await world.imgup(['sessions', 'end', 'abcd'])).toMatchObject({
       code: 2,
-      stderr: 'imgup: More than one of your sessions begins with "abc"; write more of the id.\n',
+      stderr: 'imgup: More than one of your sessions begins with "abcd"; write more of the id.\n',
     });
-    expect(await world.imgup(['sessions', 'end', 'x'])).toMatchObject({
+    expect(await world.imgup(['sessions', 'end', 'xxxx'])).toMatchObject({
       code: 1,
-      stderr: 'imgup: You have no session whose id begins with "x"; `imgup sessions` lists them.\n',
+      stderr: 'imgup: You have no session whose id begins with "xxxx"; `imgup sessions` lists them.\n',
     });
     expect(world.asked()).toEqual(['GET /api/sessions', 'GET /api/sessions']);
   });

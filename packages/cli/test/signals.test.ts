@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir } from 'node:fs/promises';
+import { access, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { compileCli, type CliProgram } from './cli-process.ts';
-import { temporaryFolder } from './world.ts';
+import { PASSWORD, temporaryFolder, writePicture } from './world.ts';
 
 let program: CliProgram;
 beforeAll(async () => {
@@ -20,7 +20,7 @@ async function ended(args: string[], folder: string, signal: NodeJS.Signals) {
   const env = { ...process.env, HOME: folder, TMPDIR: join(folder, 'work') };
   const child = spawn(process.execPath, [program.main, ...args], { env });
   onTestFinished(() => void child.kill('SIGKILL'));
-  child.stdin.write('the beginning of a picture');
+  child.stdin.write(Buffer.from('\x89PNG\r\n\x1a\nand so on', 'latin1'));
   const outcome = Promise.all([once(child, 'exit'), text(child.stderr)]);
   await vi.waitFor(async () => expect(await readdir(join(folder, 'work'))).not.toEqual([]), 10_000);
   child.kill(signal);
@@ -56,4 +56,64 @@ test.each(SIGNALS)('%s leaves nothing of a picture that is read from stdin', asy
   await mkdir(join(folder, 'work'));
   expect(await ended(['upload', '-'], folder, signal)).toEqual({ code: 130, stderr });
   expect(await readdir(join(folder, 'work'))).toEqual([]);
+});
+
+/** A person's machine on which the server never answers, and the clipboard's program never ends; "asked" is made by either. */
+async function hungMachine() {
+  const folder = await temporaryFolder();
+  const asked = join(folder, 'asked');
+  const bin = join(folder, 'bin');
+  await mkdir(bin);
+  await writeFile(join(bin, 'xclip'), `#!/bin/sh\n: > '${asked}'\nsleep 600\n`, { mode: 0o755 });
+  const server = createServer(() => void writeFile(asked, '')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const env = {
+    PATH: [bin, process.env['PATH']].join(delimiter),
+    HOME: folder,
+    DISPLAY: ':9',
+    IMGUP_SERVER: `http://127.0.0.1:${port}`,
+    IMGUP_TOKEN: 'token',
+    IMGUP_CREDENTIAL_STORE: 'file',
+  };
+  return { folder, asked, env };
+}
+
+const login = ['--username', 'ada', '--password-stdin'];
+
+// The time of the test is far less than any after which it would have given up by itself.
+test.each([
+  ['upload', 'photo.png'],
+  ['upload', '--from-clipboard'],
+  ['list'],
+  ['show', 'last'],
+  ['get', 'last'],
+  ['rm', 'last'],
+  ['whoami'],
+  ['sessions'],
+  ['sessions', 'end', '--others'],
+  ['passwd', '--password-stdin'],
+  ['users'],
+  ['users', 'rm', 'bob', '--yes'],
+  ['keys'],
+  ['keys', 'create', 'x'],
+  ['keys', 'revoke', 'abcd'],
+  ['integrate', 'curl'],
+  ['doctor'],
+  ['register', ...login],
+  ['login', ...login],
+])('Ctrl-C ends imgup %s %s at once where nothing answers', { timeout: 20_000 }, async (...args) => {
+  const { folder, asked, env } = await hungMachine();
+  await writePicture(join(folder, 'photo.png'));
+  const stdin = `${PASSWORD}\n${PASSWORD}\n`;
+  const { child, ended } = program.start([...args, '--json'], env, { stdin, cwd: folder });
+  await vi.waitFor(() => access(asked), 10_000);
+  child.kill('SIGINT');
+  const { code, stdout, stderr } = await ended;
+  expect({ code, stderr }).toEqual({ code: 130, stderr: 'imgup: Interrupted.\n' });
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'interrupted', exit_code: 130 } });
 });

@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { readConfig, startServer } from '@imgup/server';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { compileCli, type CliProgram } from './cli-process.ts';
 import { isThere, openTerminal, quoted } from './terminal.ts';
 import { PASSWORD, temporaryFolder, writePicture } from './world.ts';
@@ -55,6 +58,8 @@ test.skipIf(!hasTmux)(
     const interrupted = await screen();
     const first = links(interrupted);
     expect(interrupted).toContain(`${first.length} of 10 uploaded`);
+    // Such as Node's, of listeners.
+    expect(interrupted).not.toContain('Warning');
 
     await enter('clear; imgup upload *.png; echo "exit code $?"');
     await shows('exit code 0');
@@ -64,6 +69,38 @@ test.skipIf(!hasTmux)(
     // The line that turned is gone, and the cursor is back.
     expect(finished).not.toMatch(/next in|[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]/);
     expect(finished).toContain(`${10 - first.length} pictures uploaded, ${first.length} there already.`);
+  },
+);
+
+test.skipIf(!hasTmux || process.platform !== 'linux')(
+  'a keychain that is silent keeps nobody who wants to end the command, and no process is left',
+  { timeout: 60_000 },
+  async () => {
+    const folder = await temporaryFolder();
+    const flags = { port: '0', data: join(folder, 'data'), 'min-free': '0' };
+    const server = await startServer({ ...readConfig({ flags, env: {} }), passwordCost: 4 });
+    onTestFinished(() => server.close());
+    const bus = createServer(() => undefined).listen(join(folder, 'bus'));
+    onTestFinished(() => void bus.close());
+    const asked = once(bus, 'connection');
+
+    const { type, press, shows } = await openTerminal({
+      HOME: folder,
+      DBUS_SESSION_BUS_ADDRESS: `unix:path=${join(folder, 'bus')}`,
+      IMGUP_CREDENTIAL_STORE: 'keychain',
+      IMGUP_SERVER: server.url,
+    });
+    const imgup = `exec ${quoted(process.execPath)} ${quoted(program.main)} login --username ada`;
+    await type(`cd ${quoted(folder)}; clear; sh -c ${quoted(`echo $$ > pid; ${imgup}`)}; echo "exit code $?"`);
+    await press('Enter');
+    await shows('Password of ada');
+    await type(PASSWORD);
+    await press('Enter');
+    await asked;
+    // Of the command alone: Ctrl-C would end the process that speaks to the keychain, too.
+    process.kill(Number(await readFile(join(folder, 'pid'), 'utf8')), 'SIGINT');
+    await shows(/imgup: Interrupted\.\n+exit code 130/);
+    await vi.waitFor(async () => expect(await program.running()).toEqual([]));
   },
 );
 

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import type { TransportRequest } from '../src/api/transport.ts';
 import { CliError, EXIT } from '../src/errors.ts';
 import { createIo } from '../src/io.ts';
-import { bodyOf, connectionCut, openWorld, writePicture, type World } from './world.ts';
+import { bodyOf, connectionCut, openWorld, PASSWORD, writePicture, type World } from './world.ts';
 
 const isUpload = ({ method, url }: TransportRequest) => method === 'POST' && url.pathname === '/api/images';
 const uploadsIn = (world: World) => world.requests.filter(isUpload).length;
@@ -261,6 +261,27 @@ describe('Ctrl-C', () => {
     expect(await outcome).toMatchObject({ code: 130 });
   });
 
+  test.each([
+    ['whoami'],
+    ['list'],
+    ['upload', 'PICTURE'],
+    ['logout'],
+    ['doctor'],
+    ['login', '--username', 'ada', '--password-stdin'],
+  ])('ends imgup %s, which waits for a keychain that is silent', async (...args) => {
+    const world = await loggedIn();
+    const controller = new AbortController();
+    const silent = () => {
+      setImmediate(() => controller.abort(new CliError('interrupted', EXIT.interrupted, 'Interrupted.')));
+      return new Promise<never>(() => undefined);
+    };
+    const credentials = async () => ({ ...world.credentials, getPassword: silent, setPassword: silent });
+    const context = { interrupted: () => controller.signal, credentials };
+    const picture = await world.picture();
+    const typed = args.map((word) => (word === 'PICTURE' ? picture : word));
+    expect(await world.imgup(typed, { context, stdin: `${PASSWORD}\n` })).toMatchObject({ code: 130, stdout: '' });
+  });
+
   test('ends imgup doctor with 130', async () => {
     const world = await loggedIn();
     const controller = new AbortController();
@@ -412,6 +433,32 @@ describe('what to upload', () => {
     });
     expect(await world.imgup(['upload', '-'], { terminal: true })).toMatchObject({ code: 2 });
     expect(await world.imgup(['upload', '-', '-'])).toMatchObject({ code: 2 });
+  });
+
+  test.each([
+    ['a text', 'hello, this is no picture at all'],
+    ['a HEIC', '\0\0\0\x18ftypheic\0\0\0\0mif1heic'],
+  ])('%s on stdin is refused at its first bytes, and the files beside it go on', async (_what, start) => {
+    const world = await loggedIn();
+    const stdin = Object.assign(new PassThrough(), { isTTY: false });
+    const stdout = new PassThrough({ encoding: 'utf8' });
+    const stderr = new PassThrough({ encoding: 'utf8' });
+    const io = createIo({ stdin, stdout, stderr });
+    // It never ends, and whoever writes into it is not kept waiting for long.
+    stdin.write(Buffer.from(start, 'latin1'));
+    expect(await world.imgup(['upload', '-', await world.picture()], { context: { io } })).toMatchObject({ code: 3 });
+    expect(stdin.destroyed).toBe(true);
+    expect(stderr.read()).toMatch(/^imgup: stdin: This is no picture that the server takes; .*\nimgup: 1 of 2 failed/);
+    expect(stdout.read()).toMatch(/^http\S+\n$/);
+  });
+
+  test('pictures that come on stdin in pieces are whole', async () => {
+    const world = await loggedIn();
+    const stdin = Object.assign(new PassThrough(), { isTTY: false });
+    const io = createIo({ stdin, stdout: new PassThrough(), stderr: new PassThrough() });
+    for (const byte of await readFile(await world.picture('x.png', 3))) stdin.write(Buffer.from([byte]));
+    stdin.end();
+    expect(await world.imgup(['upload', '-'], { context: { io } })).toMatchObject({ code: 0 });
   });
 
   test.each([['\n'], ['\r\n'], ['\0']])('--files-from reads names between %j', async (between) => {

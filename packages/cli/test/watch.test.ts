@@ -1,23 +1,36 @@
 import { execFileSync } from 'node:child_process';
-import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
 import { createMemoryStore } from '../src/credentials/memory.ts';
+import type { Context } from '../src/context.ts';
 import { createIo } from '../src/io.ts';
-import { connectionCut, openWorld, writePicture, type World } from './world.ts';
+import { asNobody, NOBODY } from './as-nobody.ts';
+import { connectionCut, openWorld, writePicture, type Outcome, type World } from './world.ts';
 
 /** Watches a folder while the work lasts, and stops it then. */
 async function watching(world: World, args: string[], work: (folder: string) => Promise<void>) {
   const folder = join(world.folder, 'in');
   await mkdir(folder, { recursive: true });
   const { promise, stop } = stoppable();
-  const running = world.imgup(['watch', folder, ...args], { context: { stopRequested: () => promise } });
-  await delay(300);
+  const { running, ready } = start(world, [folder, ...args], { stopRequested: () => promise });
+  await ready;
   await work(folder).finally(stop);
   return running;
+}
+
+/** Resolves `ready` when it watches, or has ended without. */
+function start(world: World, args: string[], context: Partial<Context>) {
+  let running: Promise<Outcome> | undefined;
+  const ready = new Promise<unknown>((resolve) => {
+    const onNote = (text: string) => text.includes('Watching') && resolve(null);
+    running = world.imgup(['watch', ...args], { context, onNote });
+    void running.then(resolve);
+  });
+  return { running: running ?? Promise.reject(new Error('not started')), ready };
 }
 
 function stoppable() {
@@ -156,8 +169,8 @@ test('a hidden folder that is named as ./.shots is watched', async () => {
   const { promise, stop } = stoppable();
   const uploads = countUploads(world);
   const context = { stopRequested: () => promise };
-  const running = world.imgup(['watch', `./${relative('.', folder)}`], { context });
-  await delay(300);
+  const { running, ready } = start(world, [`./${relative('.', folder)}`], context);
+  await ready;
   await writePicture(join(folder, 'a.png'));
   await vi.waitFor(() => expect(uploads()).toBe(1), 5_000).finally(stop);
   expect(await running).toMatchObject({ code: 0 });
@@ -222,4 +235,43 @@ test('it ends when nobody reads its links any more', async () => {
   const context = { io, stopRequested: () => promise };
   expect(await world.imgup(['watch', folder, '--existing'], { context })).toMatchObject({ code: 3 });
   expect(uploads()).toBe(1);
+});
+
+test('its failures are JSON where the settings ask for that', async () => {
+  const world = await openWorld();
+  await world.imgup(['config', 'set', 'format', 'json']);
+  const outcome = await world.imgup(['watch', join(world.folder, 'nowhere')]);
+  expect({ code: outcome.code, ...(JSON.parse(outcome.stdout) as object) }).toMatchObject({
+    code: 1,
+    error: { code: 'not_a_folder', exit_code: 1 },
+  });
+});
+
+test('-r tells of a folder that it cannot read, and watches the others', async () => {
+  const world = await openWorld();
+  await world.register();
+  const folder = join(world.folder, 'in');
+  const closed = join(folder, 'closed');
+  await mkdir(closed, { recursive: true });
+  if (process.geteuid?.() === 0) execFileSync('chown', ['-R', `${NOBODY}`, world.folder]);
+  await chmod(closed, 0);
+  onTestFinished(() => chmod(closed, 0o755));
+  const uploads = countUploads(world);
+  const outcome = await asNobody(() =>
+    watching(world, ['-r'], async () => {
+      await writePicture(join(folder, 'a.png'));
+      await vi.waitFor(() => expect(uploads()).toBe(1), 5_000);
+      await delay(100);
+    }),
+  );
+  expect(outcome).toMatchObject({ code: 0 });
+  expect(outcome.stderr).toContain(`imgup: The folder ${closed} cannot be read (EACCES); check its permissions.\n`);
+});
+
+test('Ctrl-C while the folder is looked at for the first time ends it', async () => {
+  const world = await openWorld();
+  const folder = join(world.folder, 'in');
+  for (let number = 0; number < 300; number += 1) await mkdir(join(folder, `${number}`), { recursive: true });
+  const outcome = await world.imgup(['watch', '-r', folder], { context: { stopRequested: async () => undefined } });
+  expect(outcome).toMatchObject({ code: 0, stdout: '' });
 });

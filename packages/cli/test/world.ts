@@ -34,6 +34,8 @@ export interface RunOptions {
   /** What the person answers, in order, to whatever is asked. */
   answers?: string[];
   context?: Partial<Context>;
+  /** Told what is written to stderr, as soon as it is. */
+  onNote?: (text: string) => void;
 }
 
 export type World = Awaited<ReturnType<typeof openWorld>>;
@@ -69,6 +71,7 @@ export async function openWorld(options: Partial<AppOptions> & { credentials?: C
     const terminal = options.terminal ?? false;
     const stdout = collector(terminal);
     const stderr = collector(terminal);
+    stderr.stream.on('data', (chunk: Buffer) => options.onNote?.(chunk.toString('utf8')));
     const stdin = Object.assign(Readable.from(options.stdin === undefined ? [] : [options.stdin]), { isTTY: terminal });
     const context = createContext({
       env: { XDG_CONFIG_HOME: join(folder, 'config'), ...options.env },

@@ -1,15 +1,10 @@
 import {
   aboutResponse,
-  createKeyResponse,
-  imageResponse,
   imagesResponse,
-  KEY_PATTERN,
   keysResponse,
   loginResponse,
   meResponse,
   paths,
-  problemResponse,
-  problems,
   sessionsResponse,
   tokensResponse,
   usersResponse,
@@ -24,13 +19,13 @@ import {
   type TokensResponse,
   type UsersResponse,
 } from '@imgup/shared';
-import * as v from 'valibot';
 import { ApiError } from '../errors.ts';
+import { done, parsed, parsedImage, parsedKey, received, refusal, type Answer, type Received } from './answer.ts';
 import { contentDisposition } from './content-disposition.ts';
 import { hideSent } from './hide-sent.ts';
+import { readLimitState, type LimitState } from './limit-headers.ts';
 import { readText } from './transport.ts';
-import type { StreamBody, Transport, TransportRequest, TransportResponse } from './transport.ts';
-import { redirected, unexpectedAnswer } from './unexpected-answer.ts';
+import type { StreamBody, Transport, TransportRequest } from './transport.ts';
 
 /** One method a route. Errors of each: `ApiError`, `TransportError`, and `CliError` for what no imgup server answers. */
 export interface Client {
@@ -73,17 +68,6 @@ export interface UploadAnswer {
   limit: LimitState | null;
 }
 
-export interface LimitState {
-  /** Uploads that may be made in any window, which is that many seconds long. */
-  quota: number;
-  windowSeconds: number;
-  /** Uploads that would be admitted now, and the seconds until there is one more. */
-  uploads: number;
-  nextIn: number;
-  /** Refusals of the last window, to whichever client of this user. */
-  refused: number;
-}
-
 export interface NewSession {
   username: string;
   password: string;
@@ -93,12 +77,6 @@ export interface NewSession {
 export interface PasswordChange {
   current: string;
   new: string;
-}
-
-/** An answer, and the server's clock (`Date`) in milliseconds where it told it. */
-export interface Received<T> {
-  body: T;
-  serverTime: number | null;
 }
 
 export interface UploadWishes {
@@ -226,7 +204,7 @@ export function createClient({
         ...(wishes.expires !== null && { 'x-imgup-expires': wishes.expires.text }),
       };
       const answer = await call('POST', paths.images, { headers, body: picture.body });
-      return { image: parsedImage(answer), created: answer.status === 201, limit: limitState(answer.headers) };
+      return { image: parsedImage(answer), created: answer.status === 201, limit: readLimitState(answer.headers) };
     },
     async findImage(accessToken, digest, { keepMetadata }) {
       const path = withParameter(paths.imageByDigest, ':sha256', Buffer.from(digest, 'base64').toString('hex'));
@@ -254,13 +232,6 @@ export function createClient({
   };
 }
 
-export interface Answer {
-  origin: string;
-  status: number;
-  headers: TransportResponse['headers'];
-  text: string;
-}
-
 function withParameter(pattern: string, parameter: string, value: string): string {
   return pattern.replace(parameter, () => encodeURIComponent(value));
 }
@@ -272,92 +243,4 @@ function bearer(accessToken: string): { authorization: string } {
 function anyOf(...signals: (AbortSignal | undefined)[]): AbortSignal | undefined {
   const given = signals.filter((signal) => signal !== undefined);
   return given.length < 2 ? given[0] : AbortSignal.any(given);
-}
-
-function refusal(answer: Answer, hide: (text: string) => string): Error {
-  const { origin, status, headers } = answer;
-  if (status < 400) return redirected(answer);
-  const problem = v.safeParse(problemResponse, json(answer));
-  if (headers['content-type']?.startsWith('application/problem+json') !== true || !problem.success) {
-    return unexpectedAnswer(answer);
-  }
-  const { code, detail } = problem.output;
-  const words = { code: Object.hasOwn(problems, code) ? code : hide(code), detail: hide(detail) };
-  return new ApiError({
-    ...words,
-    origin,
-    retryAfter: retryAfter(headers),
-    limit: uploadLimit(headers),
-    requestId: requestId(headers),
-  });
-}
-
-/** It is shown to a person, so it must be an id and nothing else. */
-function requestId(headers: Answer['headers']): string | null {
-  const id = headers['x-request-id'] ?? '';
-  return /^[\w.:=+-]{1,128}$/.test(id) ? id : null;
-}
-
-function received<Schema extends v.GenericSchema>(schema: Schema, answer: Answer): Received<v.InferOutput<Schema>> {
-  const time = Date.parse(answer.headers['date'] ?? '');
-  return { body: parsed(schema, answer), serverTime: Number.isNaN(time) ? null : time };
-}
-
-function parsed<Schema extends v.GenericSchema>(schema: Schema, answer: Answer): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, json(answer));
-  if (!result.success) throw unexpectedAnswer(answer);
-  return result.output;
-}
-
-function parsedImage(answer: Answer): ImageResponse {
-  const image = parsed(imageResponse, answer);
-  // It is printed for other programs to use, so it must be one link and nothing else.
-  if (!/^https?:\/\/[!-~]+$/.test(image.url)) throw unexpectedAnswer(answer);
-  return image;
-}
-
-function parsedKey(answer: Answer): CreateKeyResponse {
-  const made = parsed(createKeyResponse, answer);
-  // It is printed into scripts, so it must be a key and nothing else.
-  if (!KEY_PATTERN.test(made.key)) throw unexpectedAnswer(answer);
-  return made;
-}
-
-/** For what has no answer but that it is done: a page that something in between shows says nothing of the kind. */
-function done(answer: Answer): void {
-  if (answer.status !== 204) throw unexpectedAnswer(answer);
-}
-
-function json({ text }: Answer): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function retryAfter(headers: Answer['headers']): number | null {
-  const value = headers['retry-after'] ?? '';
-  return /^\d{1,9}$/.test(value) ? Number(value) : null;
-}
-
-/** `RateLimit: "upload";r=3;t=12` (draft-ietf-httpapi-ratelimit-headers), with the policy and our own header. */
-function limitState(headers: Answer['headers']): LimitState | null {
-  const [, uploads, nextIn] = /"upload";r=(\d{1,9});t=(\d{1,9})/.exec(headers['ratelimit'] ?? '') ?? [];
-  const policy = uploadLimit(headers);
-  if (policy === null || uploads === undefined || nextIn === undefined) return null;
-  const refused = headers['x-imgup-refused'] ?? '0';
-  return {
-    quota: policy.uploads,
-    windowSeconds: policy.windowSeconds,
-    uploads: Number(uploads),
-    nextIn: Number(nextIn),
-    refused: /^\d{1,9}$/.test(refused) ? Number(refused) : 0,
-  };
-}
-
-/** `RateLimit-Policy: "upload";q=5;w=60` (draft-ietf-httpapi-ratelimit-headers). */
-function uploadLimit(headers: Answer['headers']): ApiError['limit'] {
-  const [, quota, window] = /"upload";q=(\d{1,9});w=(\d{1,9})/.exec(headers['ratelimit-policy'] ?? '') ?? [];
-  return quota === undefined || window === undefined ? null : { uploads: Number(quota), windowSeconds: Number(window) };
 }

@@ -1,6 +1,7 @@
 import { DEFAULT_SERVER } from '@imgup/shared';
 import type { Context } from '../context.ts';
 import type { GlobalOptions } from '../program.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import { createClient, type Client } from './client.ts';
 import { createDebugTransport } from './debug-transport.ts';
 import { parseOrigin, requirePrivateWay } from './server-origin.ts';
@@ -18,7 +19,11 @@ export interface Connection {
  *
  * @param signal ends whatever is under way
  */
-export async function connect(context: Context, options: GlobalOptions, signal?: AbortSignal): Promise<Connection> {
+export async function connect(
+  context: Context,
+  options: GlobalOptions,
+  signal = context.interrupted(),
+): Promise<Connection> {
   const origin = await chooseOrigin(context, options);
   requirePrivateWay(origin, options.insecureHttp === true);
   const transport = await context.transport(origin);
@@ -34,13 +39,16 @@ export async function connect(context: Context, options: GlobalOptions, signal?:
 export async function connectAsUser(
   context: Context,
   options: GlobalOptions,
-  signal?: AbortSignal,
+  signal = context.interrupted(),
 ): Promise<Connection & { session: Session }> {
   const connection = await connect(context, options, signal);
   const { token } = context.config();
   if (token !== undefined) return { ...connection, session: createTokenSession(token, connection.origin) };
-  const store = await chooseStored(context, options, connection.origin);
-  return { ...connection, session: createStoredSession({ client: connection.client, store, now: context.now }) };
+  const store = await unlessAborted(chooseStored(context, options, connection.origin), signal);
+  const session = createStoredSession({ client: connection.client, store, now: context.now });
+  // Ctrl-C does not wait for a keychain that is silent, nor for another process's lock.
+  const authorized: Session['authorized'] = (work) => unlessAborted(session.authorized(work), signal);
+  return { ...connection, session: { ...session, authorized } };
 }
 
 /** The stored log-in that the options mean. Errors: `CliError` (session) where there is none. */

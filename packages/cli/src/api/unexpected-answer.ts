@@ -1,5 +1,5 @@
 import { EXIT, CliError } from '../errors.ts';
-import type { Answer } from './client.ts';
+import type { Answer } from './answer.ts';
 
 /** For an answer that no imgup server gives: something else listens there, or something stands in between. */
 export function unexpectedAnswer({ origin, status, headers }: Answer): CliError {

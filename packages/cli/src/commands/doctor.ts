@@ -8,6 +8,7 @@ import type { GlobalOptions } from '../program.ts';
 import { readableDuration } from '../readable-duration.ts';
 import { readableTime } from '../readable-time.ts';
 import { printTable } from '../table.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 
 interface Check {
   name: string;
@@ -37,7 +38,7 @@ export async function doctor(version: string, options: GlobalOptions, context: C
   /** What was looked at, or null where that failed. */
   async function look<T>(name: string, work: () => Promise<T>, find: (found: T) => Finding): Promise<T | null> {
     try {
-      const found = await work();
+      const found = await unlessAborted(work(), signal);
       checks.push({ name, ...find(found) });
       return found;
     } catch (error) {

@@ -5,7 +5,7 @@ import { usageError } from '../errors.ts';
 import { once } from '../once.ts';
 import { download, type Download } from '../pictures/download.ts';
 import { eachPicture } from '../pictures/each-picture.ts';
-import { findPicture, isLink, requireNames } from '../pictures/find-picture.ts';
+import { findPicture, linkOf, requireNames } from '../pictures/find-picture.ts';
 import { savePicture } from '../pictures/save-picture.ts';
 import type { GlobalOptions } from '../program.ts';
 import { withSpinner } from '../spinner.ts';
@@ -40,8 +40,9 @@ export async function get(named: string[], options: GetOptions, context: Context
   const signal = context.interrupted();
   const mine = once(() => connectAsUser(context, options, signal));
 
-  async function linkOf(name: string): Promise<URL> {
-    if (isLink(name)) return new URL(name);
+  async function find(name: string): Promise<URL> {
+    const link = linkOf(name);
+    if (link !== null) return link;
     const connection = await mine();
     const { pathname } = new URL((await findPicture(name, connection)).url);
     // What links begin with may be of use from outside alone.
@@ -49,7 +50,7 @@ export async function get(named: string[], options: GetOptions, context: Context
   }
 
   async function fetchAndSave(name: string): Promise<Saved> {
-    const url = await linkOf(name);
+    const url = await find(name);
     if (width !== undefined) url.searchParams.set('w', width);
     const picture = await download(url, { transport, signal });
     const { path, bytes } = await save(picture, url);

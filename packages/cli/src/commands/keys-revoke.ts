@@ -3,6 +3,7 @@ import { connectAsUser } from '../api/connect.ts';
 import type { Context } from '../context.ts';
 import { ApiError, CliError, EXIT, usageError } from '../errors.ts';
 import type { GlobalOptions } from '../program.ts';
+import { ID_LEAST } from '../shorten-ids.ts';
 
 /** Ends one upload key of the user, meant by its name or the beginning of its id. */
 export async function keysRevoke(wanted: string, options: GlobalOptions, context: Context): Promise<void> {
@@ -14,9 +15,6 @@ export async function keysRevoke(wanted: string, options: GlobalOptions, context
   if (options.json === true) return context.io.printJson({ server: origin, revoked: { id, name } });
   context.io.note(`Revoked the upload key "${name}" (${id.slice(0, 8)}) at ${origin}.`);
 }
-
-/** So many characters of an id are no chance. */
-const ID_LEAST = 4;
 
 /** Never a guess: what is revoked cannot be had back. */
 function choose(keys: KeysResponse['keys'], wanted: string): KeysResponse['keys'][number] {

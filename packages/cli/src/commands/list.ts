@@ -24,7 +24,7 @@ const PAGE = 200;
 export async function list(options: ListOptions, context: Context): Promise<void> {
   const { io } = context;
   const limit = limitOf(options);
-  const { client, session } = await connectAsUser(context, options, context.interrupted());
+  const { client, session } = await connectAsUser(context, options);
   const listed: ImagesResponse = { images: [], next: null, total: { pictures: 0, bytes: 0 } };
   do {
     const page = { limit: Math.min(PAGE, limit - listed.images.length), after: listed.next };

@@ -15,7 +15,7 @@ export interface RmOptions extends GlobalOptions {
 export async function rm(named: string[], options: RmOptions, context: Context): Promise<void> {
   const { io } = context;
   requireNames(named);
-  const connection = await connectAsUser(context, options, context.interrupted());
+  const connection = await connectAsUser(context, options);
   const { client, session } = connection;
   // All are found before any goes: "last" is the latest of now, and one that is named in two ways is there for both.
   const found = new Map<string, ImageResponse | CliError>();

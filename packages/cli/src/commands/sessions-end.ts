@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { endSession } from '../end-session.ts';
 import { ApiError, CliError, EXIT, usageError } from '../errors.ts';
 import type { GlobalOptions } from '../program.ts';
+import { ID_LEAST } from '../shorten-ids.ts';
 
 export interface SessionsEndOptions extends GlobalOptions {
   others?: boolean;
@@ -42,6 +43,9 @@ export async function sessionsEnd(
 type Listed = SessionsResponse['sessions'][number];
 
 function choose(sessions: Listed[], prefix: string): Listed {
+  if (prefix.length < ID_LEAST) {
+    throw usageError(`"${prefix}" is too short to be sure; write ${ID_LEAST} characters of the id, or more.`);
+  }
   const wanted = prefix.toLowerCase();
   const [found, another] = sessions.filter(({ id }) => id.toLowerCase().startsWith(wanted));
   if (found === undefined) {

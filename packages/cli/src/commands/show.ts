@@ -2,8 +2,8 @@ import type { ImageResponse } from '@imgup/shared';
 import { connectAsUser } from '../api/connect.ts';
 import type { Context } from '../context.ts';
 import { explain, usageError } from '../errors.ts';
-import type { Graphics } from '../pictures/draw-picture.ts';
 import { findPicture } from '../pictures/find-picture.ts';
+import { GRAPHICS, type Graphics } from '../pictures/graphics.ts';
 import type { GlobalOptions } from '../program.ts';
 import { readableAge } from '../readable-age.ts';
 import { readableSize } from '../readable-size.ts';
@@ -47,7 +47,6 @@ export async function show(named: string, options: ShowOptions, context: Context
 
 async function graphicsOf({ as, picture, json }: ShowOptions, { io, config }: Context): Promise<Graphics | null> {
   if (as !== undefined) {
-    const { GRAPHICS } = await import('../pictures/draw-picture.ts');
     const chosen = GRAPHICS.find((name) => name === as);
     if (chosen === undefined) throw usageError(`--as is "${as}"; give one of ${GRAPHICS.join(', ')}.`);
     return chosen;

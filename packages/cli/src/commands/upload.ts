@@ -4,18 +4,17 @@ import { CliError, EXIT, explain, inJson } from '../errors.ts';
 import { uploadAll, type Batch, type Result } from '../upload/batch.ts';
 import { createBeginUpload, type SendingOptions } from '../upload/begin-upload.ts';
 import { collectSources, type SourceOptions } from '../upload/collect-sources.ts';
+import type { HandOnOptions } from '../upload/hand-on.ts';
 import { withDefaults } from '../upload/defaults.ts';
 import { parseFormat } from '../upload/format.ts';
 import { noProgress, showProgress, type Progress } from '../upload/progress.ts';
 import { failureOf, shown, tell, type ReportOptions } from '../upload/report.ts';
 import type { Source } from '../upload/sources.ts';
 import { createSpool } from '../upload/spool.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 
-export interface UploadOptions extends SourceOptions, SendingOptions, ReportOptions {
+export interface UploadOptions extends SourceOptions, SendingOptions, ReportOptions, HandOnOptions {
   format?: string;
-  copy?: boolean;
-  open?: boolean;
-  qr?: boolean;
 }
 
 /** Puts pictures on the server, and prints their links in the order asked: the only thing that reaches stdout. */
@@ -32,9 +31,7 @@ async function uploadChosen(files: string[], options: UploadOptions, context: Co
   const signal = context.interrupted();
   const spool = createSpool();
   try {
-    const sources = await collectSources(files, options, context, spool, signal).catch((error: unknown) => {
-      throw signal.aborted ? signal.reason : error;
-    });
+    const sources = await unlessAborted(collectSources(files, options, context, spool, signal), signal);
     const progress = await progressOf(sources, options, context);
     const links: string[] = [];
     let batch: Batch;
@@ -52,9 +49,7 @@ async function uploadChosen(files: string[], options: UploadOptions, context: Co
     } finally {
       progress.stop();
     }
-    const notHandedOn =
-      links.length === 0 ? null : await handOn(links, batch, options, context).then(() => null, explain);
-    finish(batch, notHandedOn, options, context);
+    finish(batch, await handedOn(links, batch, options, context), options, context);
   } finally {
     await spool.remove();
   }
@@ -72,6 +67,19 @@ async function flushLink({ image }: Result, { io }: Context): Promise<void> {
     if (image !== null) io.note(image.url);
     throw error;
   });
+}
+
+/** Why nothing became of that, or null. */
+async function handedOn(
+  lines: string[],
+  { results }: Batch,
+  options: UploadOptions,
+  context: Context,
+): Promise<CliError | null> {
+  if (lines.length === 0 || !(options.copy || options.open || options.qr)) return null;
+  const urls = results.flatMap(({ image }) => (image === null ? [] : [image.url]));
+  const { handOn } = await import('../upload/hand-on.ts');
+  return handOn({ lines, urls }, options, context).then(() => null, explain);
 }
 
 /** The command's own result: nothing, or the failure that it ends with. Errors: that one. */
@@ -97,22 +105,5 @@ function finish(
   if (options.json === true && options.jsonl !== true) io.printJson(result);
   else if (results.length > 1 && options.quiet !== true && io.terminal) {
     io.note(`${count(uploaded, 'picture', 'pictures')} uploaded${present > 0 ? `, ${present} there already` : ''}.`);
-  }
-}
-
-/** `--copy`, `--open` and `--qr`. */
-async function handOn(links: string[], { results }: Batch, options: UploadOptions, context: Context): Promise<void> {
-  const urls = results.flatMap(({ image }) => (image === null ? [] : [image.url]));
-  if (options.qr === true) {
-    const { renderUnicodeCompact } = await import('uqr');
-    for (const url of urls) context.io.stderr.write(`${renderUnicodeCompact(url)}\n`);
-  }
-  if (options.copy === true) {
-    const { copyText } = await import('../clipboard.ts');
-    await copyText(links.join('\n'), context.config().env);
-  }
-  if (options.open === true) {
-    const { default: open } = await import('open');
-    for (const url of urls) await open(url);
   }
 }

@@ -1,9 +1,6 @@
-import type { Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { resolve as absolute } from 'node:path';
 import type { Context } from '../context.ts';
 import { count } from '../count.ts';
-import { CliError, EXIT, explain, isOfCredentialStore } from '../errors.ts';
+import { CliError, EXIT, explain, inJson, isOfCredentialStore } from '../errors.ts';
 import { printable } from '../printable.ts';
 import { uploadAll } from '../upload/batch.ts';
 import { createBeginUpload, type SendingOptions } from '../upload/begin-upload.ts';
@@ -11,7 +8,8 @@ import { withDefaults } from '../upload/defaults.ts';
 import { parseFormat } from '../upload/format.ts';
 import { noProgress } from '../upload/progress.ts';
 import { tell, type ReportOptions } from '../upload/report.ts';
-import { isPicture, ownFile, type Source } from '../upload/sources.ts';
+import type { Source } from '../upload/sources.ts';
+import { watchPictures } from '../upload/watch-pictures.ts';
 
 export interface WatchOptions extends SendingOptions, ReportOptions {
   recursive?: boolean;
@@ -21,26 +19,27 @@ export interface WatchOptions extends SendingOptions, ReportOptions {
   copy?: boolean;
 }
 
-/** A file is whole when it has not grown for so long, in milliseconds. */
-const STILL_FOR_MS = 1_000;
-
-/** How often it is seen whether the folder is still there, in milliseconds. */
-const LOOK_MS = 1_000;
-
 /** How long until a server or a keychain that did not answer is tried again, in milliseconds. */
 const RETRY_MS = 30_000;
 
 /** Uploads the pictures that appear in a folder, once each is whole, until it is told to stop. */
 export async function watch(folder: string, given: WatchOptions, context: Context): Promise<void> {
-  const { io, wait } = context;
   const chosen = await withDefaults(given, context);
-  const options = chosen.format === 'json' ? { ...chosen, json: true } : chosen;
+  if (chosen.format !== 'json') return watchChosen(folder, chosen, context);
+  await watchChosen(folder, { ...chosen, json: true }, context).catch((error: unknown) => {
+    throw inJson(error);
+  });
+}
+
+async function watchChosen(folder: string, options: WatchOptions, context: Context): Promise<void> {
+  const { io, wait } = context;
   const format = parseFormat(options.format);
   const stopping = new AbortController();
   void context.stopRequested().then(() => stopping.abort(new CliError('stopped', EXIT.interrupted, 'Stopped.')));
   const { signal } = stopping;
   const begin = createBeginUpload(options, context, noProgress(), signal);
-  const appeared = await watchPictures(folder, options);
+  const onTrouble = (failure: CliError) => io.note(`imgup: ${failure.message}`);
+  const appeared = await watchPictures(folder, { ...options, signal, onTrouble });
   if (options.quiet !== true) io.note(`Watching ${printable(folder)}; Ctrl-C ends it.`);
   let uploaded = 0;
   /** What has appeared, or has changed, and is not uploaded as it is now. */
@@ -56,7 +55,7 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
           tell(result, { format, options: { ...options, jsonl: options.json === true }, context, alone: false });
           if (result.image !== null) {
             uploaded += 1;
-            missing.delete(source.path);
+            missing.delete(source.label);
           }
           if (result.image !== null && options.copy === true) await copy(format(result.image, source.label));
           await io.flush();
@@ -73,21 +72,22 @@ export async function watch(folder: string, given: WatchOptions, context: Contex
 
   async function copy(text: string): Promise<void> {
     const { copyText } = await import('../clipboard.ts');
-    await copyText(text, context.config().env).catch((error: unknown) => io.note(`imgup: ${explain(error).message}`));
+    await copyText(text, { env: context.config().env, signal }).catch((error: unknown) => {
+      if (!signal.aborted) io.note(`imgup: ${explain(error).message}`);
+    });
   }
 
-  signal.addEventListener('abort', () => void appeared.close(), { once: true });
   // `imgup watch in | head -1`: nobody is left to read the links.
   io.stdout.once('error', () => stopping.abort(new CliError('stopped', EXIT.interrupted, 'Stopped.')));
   try {
     for await (const source of appeared.sources) {
-      missing.add(source.path);
+      missing.add(source.label);
       await sendOne(source);
     }
   } finally {
     await appeared.close();
   }
-  for (const { path } of appeared.waiting) missing.add(path);
+  for (const { label } of appeared.waiting) missing.add(label);
   finish(uploaded, uploaded + missing.size, options, context);
 }
 
@@ -101,80 +101,4 @@ function finish(uploaded: number, all: number, { quiet }: WatchOptions, { io }: 
     throw new CliError('all_failed', EXIT.failed, message, { result });
   }
   if (quiet !== true) io.note(`${count(uploaded, 'picture', 'pictures')} uploaded.`);
-}
-
-async function requireFolder(folder: string): Promise<Stats> {
-  const found = await stat(folder).catch(() => null);
-  if (found?.isDirectory() === true) return found;
-  throw new CliError('not_a_folder', EXIT.failed, `There is no folder ${folder}; name one to watch.`);
-}
-
-/**
- * The pictures that appear or change, one after the other, until it is closed. Hidden files, and those in hidden
- * folders, do not count. Errors: `CliError` when the folder is gone.
- */
-async function watchPictures(folder: string, { recursive, existing }: WatchOptions) {
-  const { dev, ino } = await requireFolder(folder);
-  const { watch: watchFolder } = await import('chokidar');
-  const root = absolute(folder);
-  const waiting: Source[] = [];
-  /** How each was when it was last put in line: a file that is only touched is not sent again. */
-  const known = new Map<string, string>();
-  let wake = () => {};
-  let closed = false;
-  let gone = false;
-  const watcher = watchFolder(folder, {
-    ignoreInitial: existing !== true,
-    alwaysStat: true,
-    awaitWriteFinish: { stabilityThreshold: STILL_FOR_MS, pollInterval: 100 },
-    followSymlinks: false,
-    ignored: (path) => absolute(path) !== root && /(^|[\\/])\.[^\\/]+$/.test(path),
-    ...(recursive === true ? {} : { depth: 0 }),
-  });
-  const putInLine = (path: string, stats?: Stats) => {
-    if (!isPicture(path) || (stats !== undefined && !stats.isFile() && !stats.isSymbolicLink())) return;
-    const state = `${stats?.size} ${stats?.mtimeMs} ${stats?.ino}`;
-    if (known.get(path) === state) return;
-    known.set(path, state);
-    if (waiting.some((source) => source.path === path)) return;
-    waiting.push(ownFile(path, stats?.size ?? 0));
-    wake();
-  };
-  watcher.on('add', putInLine);
-  watcher.on('change', putInLine);
-  watcher.on('unlink', (path) => known.delete(path));
-  await new Promise((resolve, reject) => {
-    watcher.once('ready', () => resolve(undefined));
-    watcher.once('error', reject);
-  });
-  // The watcher does not tell of the folder itself.
-  const look = async () => {
-    const now = await stat(folder).catch(() => null);
-    if (now?.dev === dev && now.ino === ino) return;
-    gone = true;
-    wake();
-  };
-  const looking = setInterval(() => void look(), LOOK_MS);
-
-  async function* sources(): AsyncGenerator<Source> {
-    while (!closed) {
-      const next = waiting.shift();
-      if (next !== undefined) yield next;
-      else if (gone) {
-        throw new CliError('folder_gone', EXIT.failed, `The folder ${folder} is gone; name one to watch.`);
-      } else await new Promise<void>((resolve) => (wake = resolve));
-    }
-  }
-
-  return {
-    sources: sources(),
-    /** What has appeared, and has not been handed on. */
-    waiting,
-    async close() {
-      closed = true;
-      clearInterval(looking);
-      wake();
-      await watcher.close();
-    },
-  };
 }

@@ -77,6 +77,10 @@ export function createKeychainProcess(options: { timeoutMs: number; env: NodeJS.
       if (running === started) running = undefined;
       for (const waiting of started.waiting.values()) waiting.settle({ kind: 'error', text });
     };
+    // Where it waits for the keychain it does not notice that nobody waits for it any more.
+    const end = () => void child.kill('SIGKILL');
+    process.once('exit', end);
+    child.once('close', () => process.off('exit', end));
     child.on('error', (error) => fail(`its process could not be started: ${error.message}`));
     child.on('close', (code, signal) => fail(`its process ended (${signal ?? `exit code ${code}`})`));
     child.stdin?.on('error', () => {}); // a child that is gone is reported by 'close'

@@ -1,10 +1,7 @@
 import { Chalk } from 'chalk';
 import sharp from 'sharp';
 import { image2sixel } from 'sixel';
-
-/** The ways in which terminals show pictures; the last works in each that has colours. */
-export const GRAPHICS = ['kitty', 'iterm2', 'sixel', 'blocks'] as const;
-export type Graphics = (typeof GRAPHICS)[number];
+import type { Graphics } from './graphics.ts';
 
 /** What there is to draw on, in character cells. */
 export interface Canvas {

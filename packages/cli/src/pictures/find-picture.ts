@@ -23,7 +23,7 @@ export async function findPicture(
       `You have no picture ${printable(named)} at ${origin}; \`imgup list\` shows those you have.`,
       { cause },
     );
-  const path = linkPath(named);
+  const path = linkOf(named)?.pathname ?? null;
   const id = path === null ? named : idIn(path);
   if (id === null || !ID.test(id)) throw none();
   const image = await session
@@ -41,16 +41,15 @@ export function requireNames(names: string[]): void {
   if (names.includes('')) throw usageError('The name of a picture is empty; give its id, its link or "last".');
 }
 
-/** Whether it can be nothing but a link. */
-export function isLink(named: string): boolean {
-  return linkPath(named) !== null;
+/** What can be nothing but a link, without the slash that some programs put behind one; null: something else. */
+export function linkOf(named: string): URL | null {
+  if (!/^https?:\/\//i.test(named) || !URL.canParse(named)) return null;
+  const link = new URL(named);
+  link.pathname = link.pathname.replace(/\/+$/, '');
+  return link;
 }
 
 const ID = /^[0-9a-z]{1,64}$/;
-
-function linkPath(named: string): string | null {
-  return /^https?:\/\//i.test(named) && URL.canParse(named) ? new URL(named).pathname : null;
-}
 
 function idIn(path: string): string | null {
   return /^\/i\/[^/]+\/([0-9a-z]+)\.[a-z]+$/.exec(path)?.[1] ?? null;

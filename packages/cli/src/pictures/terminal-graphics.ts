@@ -1,6 +1,6 @@
 import { createSupportsTerminalGraphics } from 'supports-terminal-graphics';
 import type { Io } from '../io.ts';
-import type { Graphics } from './draw-picture.ts';
+import type { Graphics } from './graphics.ts';
 
 /** How stdout can show a picture; null: not at all. */
 export function terminalGraphics({ stdout }: Io, env: NodeJS.ProcessEnv): Graphics | null {

@@ -1,5 +1,6 @@
 import type { ImageResponse } from '@imgup/shared';
 import { EXIT, explain, isOfCredentialStore, type CliError, type ExitCode } from '../errors.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import type { Source } from './sources.ts';
 import type { Uploaded } from './upload-picture.ts';
 
@@ -68,13 +69,3 @@ export async function uploadAll(sources: Source[], { begin, onResult, signal }: 
 
 /** No other file would fare better. */
 const STOPPING = new Set<ExitCode>([EXIT.session, EXIT.limit, EXIT.unreachable, EXIT.interrupted]);
-
-/** Gives up at once on Ctrl-C, also where the wait is for something that cannot be cancelled, such as a keychain. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { connectAsUser } from '../api/connect.ts';
 import type { Context } from '../context.ts';
 import { CliError, EXIT, explain } from '../errors.ts';
+import { pathKey } from '../file-path.ts';
 import { readPictureFile } from '../picture-file.ts';
 import type { GlobalOptions } from '../program.ts';
 import { readableDuration } from '../readable-duration.ts';
@@ -55,7 +56,7 @@ export function createBeginUpload(
 
   /** Errors: the signal's reason. */
   async function withoutFile(source: Source, digest: string, uploaded: Uploaded): Promise<Uploaded> {
-    const path = resolve(source.path);
+    const path = fileKey(source);
     deleted.set(path, uploaded);
     try {
       await removeSent(source, digest, uploaded, signal);
@@ -64,15 +65,16 @@ export function createBeginUpload(
       if (signal.aborted) throw signal.reason;
       deleted.delete(path);
       const { code, message, cause } = explain(error);
-      return { ...uploaded, notDeleted: new CliError(code, EXIT.partly, message, { cause, path: source.path }) };
+      return { ...uploaded, notDeleted: new CliError(code, EXIT.partly, message, { cause, path: source.label }) };
     }
   }
 
   let way: Promise<ReturnType<typeof createUploadPicture>> | undefined;
 
   return async (source) => {
-    const picture = await readPictureFile(source.path, signal).catch((error: unknown) => {
-      const before = deleted.get(resolve(source.path));
+    if (source.failure !== null) throw source.failure;
+    const picture = await readPictureFile(source.path, signal, source.label).catch((error: unknown) => {
+      const before = deleted.get(fileKey(source));
       if (before === undefined || !isGone(error)) throw error;
       return { before };
     });
@@ -121,21 +123,26 @@ async function* counted(
 /** Removes a file that the server has confirmed, unless it is another one by now. */
 async function removeSent(source: Source, digest: string, { image }: Uploaded, signal: AbortSignal): Promise<void> {
   const confirmed = Buffer.from(image.source_sha256, 'hex').toString('base64');
-  const present = await readPictureFile(source.path, signal).catch((error: unknown) => {
+  const present = await readPictureFile(source.path, signal, source.label).catch((error: unknown) => {
     if (isGone(error)) return null;
     throw error;
   });
   // Somebody else has removed it: another imgup that watches the folder.
   if (present === null) return;
   if (confirmed !== digest || present.digest !== digest) {
-    const message = `${source.path} was uploaded, and not deleted: it was changed meanwhile.`;
-    throw new CliError('file_changed', EXIT.failed, message, { path: source.path });
+    const message = `${source.label} was uploaded, and not deleted: it was changed meanwhile.`;
+    throw new CliError('file_changed', EXIT.failed, message, { path: source.label });
   }
   await unlink(source.path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return;
-    const message = `${source.path} was uploaded, and cannot be deleted; check its folder's permissions.`;
-    throw new CliError('file_not_deleted', EXIT.failed, message, { cause: error, path: source.path });
+    const message = `${source.label} was uploaded, and cannot be deleted; check its folder's permissions.`;
+    throw new CliError('file_not_deleted', EXIT.failed, message, { cause: error, path: source.label });
   });
+}
+
+/** The same for a file that is named in two ways. */
+function fileKey({ path }: Source): string {
+  return typeof path === 'string' ? resolve(path) : pathKey(path);
 }
 
 function isGone(error: unknown): boolean {

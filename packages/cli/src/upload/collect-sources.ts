@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { addAbortSignal } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { Context } from '../context.ts';
-import { CliError, EXIT, usageError } from '../errors.ts';
+import { CliError, EXIT, explain, usageError } from '../errors.ts';
+import type { FilePath } from '../file-path.ts';
+import { restorePaths } from '../raw-arguments.ts';
 import { findSources, splitList, type Source } from './sources.ts';
 import type { Spool } from './spool.ts';
 
@@ -37,22 +39,35 @@ export async function collectSources(
   if ((include.length > 0 || exclude.length > 0) && !recursive) {
     throw usageError('--include and --exclude choose in folders; add -r.');
   }
+  requireInside('--include', include);
+  requireInside('--exclude', exclude);
   const listed = options.filesFrom === undefined ? [] : await readList(options.filesFrom, context, signal);
-  const paths = [...files, ...listed];
+  const paths = [...restorePaths(files, await context.rawArguments()), ...listed];
   if (paths.filter((path) => path === '-').length + (options.filesFrom === '-' ? 1 : 0) > 1) {
     throw usageError('stdin can be read only once; name "-" once.');
   }
+
+  /** One that is no picture does not stop the others. */
+  async function kept(open: () => Promise<Readable>, about: { label: string; name: string }): Promise<Source> {
+    try {
+      return await spool.keep(await open(), about, signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      return { ...about, path: about.label, bytes: 0, own: false, failure: explain(error) };
+    }
+  }
+
   const sources: Source[] = [];
   for (const path of paths) {
-    if (path !== '-') sources.push(...(await findSources([path], { recursive, include, exclude })));
+    if (path !== '-') sources.push(...(await findSources([path], { recursive, include, exclude }, signal)));
     else if (stdin.isTTY === true)
       throw usageError('"-" reads a picture from stdin, which is a terminal; pipe one in.');
-    else sources.push(await spool.keep(stdin, { label: 'stdin', name: name ?? 'stdin' }, signal));
+    else sources.push(await kept(async () => stdin, { label: 'stdin', name: name ?? 'stdin' }));
   }
   if (options.fromClipboard === true) {
     const { pastePicture } = await import('../clipboard.ts');
-    const picture = await pastePicture(context.config().env);
-    sources.push(await spool.keep(picture, { label: 'The clipboard', name: name ?? 'clipboard.png' }, signal));
+    const picture = () => pastePicture({ env: context.config().env, signal });
+    sources.push(await kept(picture, { label: 'The clipboard', name: name ?? 'clipboard.png' }));
   }
   if (sources.length === 0 && paths.length === 0 && options.filesFrom === undefined) {
     throw usageError('Name a picture, "-" for stdin, or --from-clipboard.');
@@ -64,22 +79,31 @@ export async function collectSources(
   return sources.map((source) => ({ ...source, name }));
 }
 
-async function readList(path: string, { io }: Context, signal: AbortSignal): Promise<string[]> {
+/** What is outside of the folder is never taken, and this would say otherwise. */
+function requireInside(option: string, globs: string[]): void {
+  const outside = globs.find((glob) => glob.split(/[\\/]/).includes('..'));
+  if (outside === undefined) return;
+  throw usageError(`${option} is "${outside}", which leaves the folder; name the other folder as an argument.`);
+}
+
+async function readList(path: string, { io }: Context, signal: AbortSignal): Promise<FilePath[]> {
   if (path === '-') {
     const bytes = await buffer(addAbortSignal(signal, io.stdin)).catch((error: unknown) => {
       throw signal.aborted ? signal.reason : error;
     });
-    return splitList(withoutMark(bytes.toString('utf8')));
+    return splitList(withoutMark(bytes));
   }
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const bytes = await readFile(path).catch((error: unknown) => {
     throw new CliError('file_not_found', EXIT.failed, `The list ${path} cannot be read; check its name.`, {
       cause: error,
     });
   });
-  return splitList(withoutMark(text));
+  return splitList(withoutMark(bytes));
 }
 
 /** Notepad and PowerShell begin a text with a byte order mark. */
-function withoutMark(text: string): string {
-  return text.replace(/^\uFEFF/, '');
+function withoutMark(text: Buffer): Buffer {
+  return text.subarray(0, 3).equals(BYTE_ORDER_MARK) ? text.subarray(3) : text;
 }
+
+const BYTE_ORDER_MARK = Buffer.from('\uFEFF');

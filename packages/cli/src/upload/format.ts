@@ -28,7 +28,7 @@ const PLACEHOLDERS = {
 } satisfies Record<string, Format>;
 
 /** The names that `--format` takes; `json` is a matter of the whole output. */
-export const FORMAT_NAMES = [...Object.keys(FORMATS), 'json'].join(', ');
+export const FORMAT_NAMES = [...Object.keys(FORMATS), 'json'];
 
 /**
  * How the line of a picture is written. Errors: `CliError` (usage).
@@ -40,7 +40,9 @@ export function parseFormat(text: string | undefined, source = '--format'): Form
   if (text === undefined || text === 'json') return FORMATS.url;
   if (isKey(FORMATS, text)) return FORMATS[text];
   if (!text.includes('{')) {
-    throw usageError(`${source} is "${text}"; give one of ${FORMAT_NAMES}, or a template such as '{url} {name}'.`);
+    throw usageError(
+      `${source} is "${text}"; give one of ${FORMAT_NAMES.join(', ')}, or a template such as '{url} {name}'.`,
+    );
   }
   const wrong = [...text.matchAll(/\{([^{}]*)\}/g)]
     .map(([, name = '']) => name)

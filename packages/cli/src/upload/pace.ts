@@ -1,4 +1,5 @@
-import type { LimitState, UploadAnswer } from '../api/client.ts';
+import type { UploadAnswer } from '../api/client.ts';
+import type { LimitState } from '../api/limit-headers.ts';
 import { ApiError, EXIT, explain, type CliError } from '../errors.ts';
 
 /** Sends an upload no earlier than the server's upload limit allows, as its answers have told it. */

@@ -70,8 +70,6 @@ export function shown({ source, status, image, error }: Result): object {
   return { ...done, error: { code, message, exit_code: exitCode } };
 }
 
-function aboutSource(source: Source, error: CliError): CliError {
-  const { code, exitCode, message, cause, path } = error;
-  if (path === null) return aboutFile(source.label, error);
-  return source.own ? error : new CliError(code, exitCode, message.replaceAll(path, source.label), { cause });
+function aboutSource({ label }: Source, error: CliError): CliError {
+  return error.path === null ? aboutFile(label, error) : error;
 }

@@ -1,20 +1,23 @@
 import { stat } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { basename, extname } from 'node:path';
 import { IMAGE_TYPES } from '@imgup/shared';
-import { CliError, EXIT, usageError } from '../errors.ts';
+import { usageError, type CliError } from '../errors.ts';
+import { shownPath, toFilePath, type FilePath } from '../file-path.ts';
 
 /** One file to upload. */
 export interface Source {
   /** As the person knows it: a path, `-`, "the clipboard". */
   label: string;
   /** Where its bytes are. */
-  path: string;
+  path: FilePath;
   /** What it is called at the server. */
   name: string;
   /** In bytes, where it is known already. */
   bytes: number;
   /** Whether the file is the person's, and not a copy that was made for this upload. */
   own: boolean;
+  /** Why it cannot be uploaded, where that is known already. */
+  failure: CliError | null;
 }
 
 export interface FolderOptions {
@@ -26,40 +29,31 @@ export interface FolderOptions {
 
 /**
  * What the arguments name, in their order. Folders give their pictures in the order of their paths, without hidden
- * files, and without following links. A path that is not there is found out when it is read.
+ * files, and without following links to folders. A path that is not there is found out when it is read.
  */
-export async function findSources(paths: string[], options: FolderOptions): Promise<Source[]> {
+export async function findSources(paths: FilePath[], options: FolderOptions, signal: AbortSignal): Promise<Source[]> {
   const found: Source[][] = [];
   for (const path of paths) {
-    if (path === '') throw usageError('The name of a file is empty; name a picture.');
+    if (path.length === 0) throw usageError('The name of a file is empty; name a picture.');
     const stats = await stat(path).catch(() => null);
-    if (stats?.isDirectory() === true && options.recursive) found.push(await inFolder(path, options));
+    if (stats?.isDirectory() === true && options.recursive) found.push(await inFolder(path, options, signal));
     else found.push([ownFile(path, stats?.isFile() === true ? stats.size : 0)]);
   }
   return found.flat();
 }
 
-async function inFolder(folder: string, { include, exclude }: FolderOptions): Promise<Source[]> {
-  const { glob } = await import('tinyglobby');
-  const patterns = include.length > 0 ? include : PICTURES;
-  const options = { cwd: folder, ignore: exclude, dot: false, onlyFiles: true, followSymbolicLinks: false };
-  const names = await glob(patterns.map(anywhere), {
-    ...options,
-    ignore: exclude.map(anywhere),
-    caseSensitiveMatch: false,
-    expandDirectories: false,
-  }).catch((error: unknown) => {
-    throw new CliError('folder_unreadable', EXIT.failed, `${folder} cannot be read; check its permissions.`, {
-      cause: error,
-    });
-  });
-  const paths = names.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).map((name) => join(folder, name));
-  return Promise.all(paths.map(async (path) => ownFile(path, (await stat(path).catch(() => null))?.size ?? 0)));
-}
-
-/** As in .gitignore: a pattern without a slash counts in every folder. */
-function anywhere(pattern: string): string {
-  return pattern.includes('/') ? pattern.replace(/^\//, '') : `**/${pattern}`;
+async function inFolder(folder: FilePath, { include, exclude }: FolderOptions, signal: AbortSignal): Promise<Source[]> {
+  const { walkFolder } = await import('./walk-folder.ts');
+  const chosen = include.length > 0 ? include : PICTURES;
+  const sources: Source[] = [];
+  for (const { path, failure } of await walkFolder(folder, { include: chosen, exclude, signal })) {
+    signal.throwIfAborted();
+    const stats = failure === null ? await stat(path).catch(() => null) : null;
+    // A link to one.
+    if (stats?.isDirectory() === true) continue;
+    sources.push({ ...ownFile(path, stats?.size ?? 0), failure });
+  }
+  return sources;
 }
 
 const EXTENSIONS: string[] = [...Object.values(IMAGE_TYPES), 'jpeg', 'jpe', 'jfif', 'apng'];
@@ -70,12 +64,14 @@ export function isPicture(path: string): boolean {
   return EXTENSIONS.includes(extname(path).slice(1).toLowerCase());
 }
 
-export function ownFile(path: string, bytes: number): Source {
-  return { label: path, path, name: basename(path), bytes, own: true };
+export function ownFile(path: FilePath, bytes: number): Source {
+  const label = shownPath(path);
+  return { label, path, name: basename(label), bytes, own: true, failure: null };
 }
 
 /** The lines of a list of files; between NULs where there are any, as `find -print0` writes them. */
-export function splitList(text: string): string[] {
+export function splitList(list: Buffer): FilePath[] {
+  const text = list.toString('latin1');
   const parts = text.includes('\0') ? text.split('\0') : text.split(/\r?\n/);
-  return parts.filter((part) => part !== '');
+  return parts.filter((part) => part !== '').map((part) => toFilePath(Buffer.from(part, 'latin1')));
 }

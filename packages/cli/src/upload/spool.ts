@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { CliError, EXIT } from '../errors.ts';
+import { diskFull, MAKE_ROOM } from '../disk-full.ts';
+import { CliError, EXIT, localProblem } from '../errors.ts';
+import { aboutFile } from '../picture-file.ts';
+import { isEnough, sniffType } from '../sniff-type.ts';
 import type { Source } from './sources.ts';
 
 /** No server can be set to take more (`--max-size`). */
@@ -13,6 +16,7 @@ const MAX_BYTES = 1024 ** 3;
 
 /** A place for what is no file and may have to be sent twice. */
 export interface Spool {
+  /** Errors: `CliError` where it is no picture, of which no more is read then; the signal's reason. */
   keep(stream: Readable, about: { label: string; name: string }, signal: AbortSignal): Promise<Source>;
   /** Removes everything that was kept. */
   remove(): Promise<void>;
@@ -21,38 +25,66 @@ export interface Spool {
 /** In the system's folder for temporary files, where only this user may read it. */
 export function createSpool(): Spool {
   let folder: Promise<string> | null = null;
+  const keeping: Promise<Source>[] = [];
+
+  async function keep(
+    stream: Readable,
+    { label, name }: { label: string; name: string },
+    signal: AbortSignal,
+  ): Promise<Source> {
+    folder ??= mkdtemp(join(tmpdir(), 'imgup-'));
+    const path = join(await folder, randomBytes(6).toString('hex'));
+    const file = createWriteStream(path, { flags: 'wx', mode: 0o600 });
+    await pipeline(stream, checked(label), file, { signal }).catch((error: unknown) => {
+      if (signal.aborted) throw signal.reason;
+      const full = diskFull(error);
+      if (full === null) throw error;
+      const message = `${label} cannot be kept in ${tmpdir()}: the disk is full (${full}); ${MAKE_ROOM}.`;
+      throw new CliError('spool_full', EXIT.failed, message, { cause: error, path: label });
+    });
+    const { size } = await stat(path);
+    return { label, path, name, bytes: size, own: false, failure: null };
+  }
+
   return {
-    async keep(stream, { label, name }, signal) {
-      folder ??= mkdtemp(join(tmpdir(), 'imgup-'));
-      const path = join(await folder, randomBytes(6).toString('hex'));
-      await pipeline(stream, limited(label), createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal }).catch(
-        (error: unknown) => {
-          throw signal.aborted ? signal.reason : error;
-        },
-      );
-      const { size } = await stat(path);
-      if (size === 0) throw new CliError('image_empty', EXIT.refused, `${label} is empty; give a picture.`);
-      return { label, path, name, bytes: size, own: false };
+    keep(...what) {
+      const kept = keep(...what);
+      keeping.push(kept);
+      return kept;
     },
     async remove() {
+      // Who is interrupted does not wait for it, and it might still make its file.
+      await Promise.allSettled(keeping);
       if (folder !== null) await rm(await folder, { recursive: true, force: true });
     },
   };
 }
 
-function limited(label: string) {
-  return async function* limited(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** Passes on what begins as a picture does, and is not too large. */
+function checked(label: string) {
+  return async function* checked(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     let bytes = 0;
+    let start: Buffer | null = Buffer.alloc(0);
     for await (const chunk of source) {
       bytes += chunk.length;
-      if (bytes > MAX_BYTES) {
-        throw new CliError(
-          'image_too_large',
-          EXIT.refused,
-          `${label} is larger than any server takes; send a picture.`,
-        );
+      if (bytes > MAX_BYTES) throw aboutFile(label, localProblem('image_too_large'));
+      if (start === null) yield chunk;
+      else {
+        start = Buffer.concat([start, chunk]);
+        if (!isEnough(start)) continue;
+        requirePicture(label, start);
+        yield start;
+        start = null;
       }
-      yield chunk;
     }
+    if (start === null) return;
+    if (bytes === 0)
+      throw new CliError('image_empty', EXIT.refused, `${label} is empty; give a picture.`, { path: label });
+    requirePicture(label, start);
+    yield start;
   };
+}
+
+function requirePicture(label: string, start: Buffer): void {
+  if (sniffType(start) === null) throw aboutFile(label, localProblem('image_type_unsupported'));
 }
