@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { build } from 'esbuild';
+import { buildCore, MAIN } from './cli-core.js';
 import { RAW_TEXT, rawText } from './raw-text.js';
 import { readManifest } from './read-manifest.js';
 import { thirdPartyLicences } from './third-party-licences.js';
@@ -19,46 +20,60 @@ export async function bundleCli(root) {
   const dist = join(cli, 'dist');
   const { dependencies = {} } = readManifest(join(cli, 'package.json'));
 
-  const { outputFiles, metafile } = await build({
+  const common = {
     absWorkingDir: root,
-    entryPoints: [
-      'packages/cli/src/main.ts',
-      'packages/cli/src/credentials/keychain-child.js',
-      'packages/server/src/services/password-worker.js',
-      'packages/server/src/adapters/sharp/picture-worker.js',
-    ],
-    entryNames: '[name]',
-    chunkNames: '[name]-[hash]',
-    outdir: dist,
     bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
+    platform: /** @type {const} */ ('node'),
     target: 'node20.19',
     conditions: ['imgup-source', 'module'],
     mainFields: ['module', 'main'],
     // supports-color is optional to debug, and here only because PicGo is, which the tests start.
     external: [...Object.keys(dependencies), 'supports-color'],
+    plugins: [rawText],
+    // Not minified: a stack trace from someone's machine should say where and what.
+    write: false,
+    logLevel: /** @type {const} */ ('warning'),
+  };
+  /** @type {import('esbuild').BuildOptions} */
+  const modules = {
+    ...common,
+    entryNames: '[name]',
+    chunkNames: '[name]-[hash]',
+    outdir: dist,
+    splitting: true,
+    format: 'esm',
     // What CommonJS modules expect, and an ES module does not have.
     define: { __filename: 'import.meta.filename', __dirname: 'import.meta.dirname' },
     banner: { js: HEAD },
-    plugins: [rawText],
-    // Not minified: a stack trace from someone's machine should say where and what.
     metafile: true,
-    write: false,
-    logLevel: 'warning',
+  };
+  const core = await buildCore(common);
+  const commands = await build({
+    ...modules,
+    entryPoints: Object.fromEntries(core.cold),
+    plugins: [rawText, core.plugin],
+  });
+  // Processes and threads of their own, which have nothing to do with the program that has started them.
+  const workers = await build({
+    ...modules,
+    entryPoints: [
+      'packages/cli/src/credentials/keychain-child.js',
+      'packages/server/src/services/password-worker.js',
+      'packages/server/src/adapters/sharp/picture-worker.js',
+    ],
   });
 
-  refuseDynamicCommonJs(metafile);
-  const inputs = Object.keys(metafile.inputs).map((path) =>
-    path.startsWith(RAW_TEXT) ? relative(root, path.slice(RAW_TEXT.length)) : path,
-  );
+  for (const { metafile } of [commands, workers]) refuseDynamicCommonJs(metafile, [...core.cold.values()]);
+  const inputs = [...core.inputs, ...[commands, workers].flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))]
+    .filter((path) => !/^(core:|nothing:|<)/.test(path))
+    .map((path) => (path.startsWith(RAW_TEXT) ? relative(root, path.slice(RAW_TEXT.length)) : path));
   const licences = await thirdPartyLicences(root, inputs);
+  const outputFiles = [core, commands, workers].flatMap((part) => part.outputFiles ?? []);
   const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), Buffer.from(contents)]));
   files.set('LICENSES.txt', Buffer.from(licences));
   await mkdir(dist, { recursive: true });
   for (const [name, contents] of files) await replaceIfChanged(join(dist, name), contents);
-  await chmod(join(dist, 'main.js'), 0o755);
+  await chmod(join(dist, MAIN), 0o755);
 
   // Chunks of earlier builds, which would otherwise be packed with this one's.
   for (const entry of await readdir(dist, { withFileTypes: true })) {
@@ -70,14 +85,17 @@ export async function bundleCli(root) {
  * What `await import()` gives of a CommonJS module has its names in Node, and only a `default` in a bundle: the sources'
  * tests would pass, and the built CLI fail.
  *
- * @param {import('esbuild').Metafile} metafile
+ * @param {import('esbuild').Metafile | undefined} metafile
+ * @param {string[]} cold what the core imports so
  */
-function refuseDynamicCommonJs({ inputs }) {
-  for (const [importer, { imports }] of Object.entries(inputs)) {
-    const wrong = imports.find(({ kind, path }) => kind === 'dynamic-import' && inputs[path]?.format === 'cjs');
-    if (wrong)
-      throw new Error(`${importer} imports ${wrong.path} dynamically, which is CommonJS and cannot be bundled so.`);
-  }
+function refuseDynamicCommonJs(metafile, cold) {
+  const inputs = metafile?.inputs ?? {};
+  const isCommonJs = (/** @type {string} */ path) => inputs[path]?.format === 'cjs';
+  const imports = Object.values(inputs).flatMap((input) => input.imports);
+  const dynamic = imports.filter(({ kind }) => kind === 'dynamic-import').map(({ path }) => path);
+  const wrong = [...dynamic, ...cold.map((file) => file)].find(isCommonJs);
+  if (wrong !== undefined)
+    throw new Error(`${wrong} is imported dynamically, and is CommonJS, which cannot be bundled so.`);
 }
 
 const HEAD = [
@@ -97,6 +115,6 @@ async function replaceIfChanged(path, contents) {
   const before = await readFile(path).catch(() => null);
   if (before?.equals(contents)) return;
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`);
-  await writeFile(temporary, contents, { mode: basename(path) === 'main.js' ? 0o755 : 0o644 });
+  await writeFile(temporary, contents, { mode: basename(path) === MAIN ? 0o755 : 0o644 });
   await rename(temporary, path);
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { commandsDocument, withCommands } from './reference-text.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const main = join(root, 'packages', 'cli', 'dist', 'main.js');
+const main = join(root, 'packages', 'cli', 'dist', 'main.cjs');
 
 /** @param {string[]} path */
 const help = async (path) => execFileSync(process.execPath, [main, ...path, '--help'], { encoding: 'utf8' });

@@ -12,7 +12,7 @@ import { readPicture, whole } from '../picture.js';
 import { env } from '../server-process.js';
 import { median, ratios, spread, table } from '../statistics.js';
 
-const MAIN = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../packages/cli/dist/main.cjs', import.meta.url));
 const CLIENTS = fileURLToPath(new URL('../clients/', import.meta.url));
 
 /** @typedef {{ name: string, command: string[], env?: NodeJS.ProcessEnv, uploads?: boolean, done?: RegExp }} Contender */

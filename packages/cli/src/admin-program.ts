@@ -2,17 +2,17 @@ import type { Command } from 'commander';
 import type { AdminCheckOptions } from './commands/admin-check.ts';
 import type { AdminRotateSecretOptions } from './commands/admin-rotate-secret.ts';
 import type { Context } from './context.ts';
+import type { Define } from './define-commands.ts';
 import { examples } from './help.ts';
 import type { OptionsOf } from './program.ts';
 import type { DataOptions } from './with-data-folder.ts';
 
 /** `imgup admin …`: the work of whoever runs a server, done on its data folder and not over HTTP. */
-export function addAdminCommands(program: Command, context: Context, optionsOf: OptionsOf): void {
-  const admin = program
-    .command('admin')
-    .summary("check, back up and restore a server's data")
-    .description("Checks, backs up and restores a server's data folder, on the machine where it is.")
+export function addAdminCommands(define: Define, context: Context, optionsOf: OptionsOf): void {
+  const admin = define('admin', "check, back up and restore a server's data")
+    ?.description("Checks, backs up and restores a server's data folder, on the machine where it is.")
     .addHelpText('after', examples(['imgup admin backup imgup.tar'], ['imgup admin check']));
+  if (admin === undefined) return;
 
   withData(admin.command('check'))
     .summary('look for damage, and mend it')

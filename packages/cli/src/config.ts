@@ -1,6 +1,6 @@
 import { homedir, hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { DEVICE_MAX } from '@imgup/shared';
+import { DEVICE_MAX } from '@imgup/shared/constants';
 import type { ProxySettings } from './api/proxy.ts';
 import { usageError } from './errors.ts';
 import { printable } from './printable.ts';

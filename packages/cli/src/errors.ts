@@ -9,7 +9,7 @@ import {
   USERNAME_MIN,
   problems,
   type ProblemCode,
-} from '@imgup/shared';
+} from '@imgup/shared/constants';
 import { TransportError, type TransportErrorCode } from './api/transport.ts';
 import { CredentialStoreError } from './credentials/credential-store-error.ts';
 import { printable } from './printable.ts';

@@ -32,7 +32,8 @@ interface MaybeTerminal {
 }
 
 /** @param drawsLines whether stderr, if it is a terminal, can draw a line anew */
-export function createIo({ stdin, stdout, stderr }: Streams, drawsLines = true): Io {
+export function createIo(streams: Streams, drawsLines = true): Io {
+  const { stdout, stderr } = streams;
   let lost: NodeJS.ErrnoException | undefined;
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     // `imgup users | head -1`: the reader has seen enough, which is no failure.
@@ -41,10 +42,15 @@ export function createIo({ stdin, stdout, stderr }: Streams, drawsLines = true):
   // There is nowhere left to say it.
   stderr.on('error', () => undefined);
   return {
-    stdin,
+    // To look at it is to open it, which most commands do not need.
+    get stdin() {
+      return streams.stdin;
+    },
     stdout,
     stderr,
-    interactive: stdin.isTTY === true && stderr.isTTY === true,
+    get interactive() {
+      return streams.stdin.isTTY === true && stderr.isTTY === true;
+    },
     terminal: stderr.isTTY === true && drawsLines,
     print: (line) => void stdout.write(`${printable(line)}\n`),
     printJson: (value) => void stdout.write(`${printableJson(value)}\n`),

@@ -1,16 +1,35 @@
 import { Argument, type Command } from 'commander';
 import type { IntegrateOptions, Tool } from './commands/integrate.ts';
 import type { Context } from './context.ts';
+import type { Define } from './define-commands.ts';
 import { addList } from './add-list.ts';
 import { examples } from './help.ts';
 import type { OptionsOf } from './program.ts';
 
 /** `imgup keys …` and `imgup integrate`: other programs that upload, with keys that do nothing else. */
-export function addKeyCommands(program: Command, context: Context, optionsOf: OptionsOf): void {
-  const keys = program
-    .command('keys')
-    .summary('list, make and revoke keys for programs that upload')
-    .description(
+export function addKeyCommands(define: Define, context: Context, optionsOf: OptionsOf): void {
+  define('integrate', 'print the configuration of another program that uploads')
+    ?.description(
+      'Prints the configuration with which another program uploads to your server, with an upload key made for it, and says where to put it.',
+    )
+    .addArgument(new Argument('<tool>', 'which program').choices(TOOLS))
+    .option('--key <key>', 'use this upload key (default: make one, called as the program)')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup integrate sharex > imgup.sxcu', 'for ShareX, on Windows'],
+        ['imgup integrate flameshot > screenshot.sh', 'a script for Flameshot, grim, maim …'],
+        ['imgup integrate picgo', 'for PicGo, and the editors that use it'],
+        ['imgup integrate curl', 'a command line'],
+      ),
+    )
+    .action(async (tool: Tool, _options, command: Command) => {
+      const { integrate } = await import('./commands/integrate.ts');
+      await integrate(tool, optionsOf<IntegrateOptions>(command), context);
+    });
+
+  const keys = define('keys', 'list, make and revoke keys for programs that upload')
+    ?.description(
       'Lists your upload keys, the latest first. A key uploads as you, within your limit, and does nothing else. It lives until it is revoked, also when you log out or change your password.',
     )
     .addHelpText(
@@ -22,6 +41,7 @@ export function addKeyCommands(program: Command, context: Context, optionsOf: Op
         ['IMGUP_TOKEN=imgup_… imgup upload photo.png', 'use one, in a script on another machine'],
       ),
     );
+  if (keys === undefined) return;
 
   addList(keys, async (command) => {
     const list = await import('./commands/keys.ts');
@@ -54,28 +74,6 @@ export function addKeyCommands(program: Command, context: Context, optionsOf: Op
     .action(async (wanted: string, _options, command: Command) => {
       const { keysRevoke } = await import('./commands/keys-revoke.ts');
       await keysRevoke(wanted, optionsOf(command), context);
-    });
-
-  program
-    .command('integrate')
-    .summary('print the configuration of another program that uploads')
-    .description(
-      'Prints the configuration with which another program uploads to your server, with an upload key made for it, and says where to put it.',
-    )
-    .addArgument(new Argument('<tool>', 'which program').choices(TOOLS))
-    .option('--key <key>', 'use this upload key (default: make one, called as the program)')
-    .addHelpText(
-      'after',
-      examples(
-        ['imgup integrate sharex > imgup.sxcu', 'for ShareX, on Windows'],
-        ['imgup integrate flameshot > screenshot.sh', 'a script for Flameshot, grim, maim …'],
-        ['imgup integrate picgo', 'for PicGo, and the editors that use it'],
-        ['imgup integrate curl', 'a command line'],
-      ),
-    )
-    .action(async (tool: Tool, _options, command: Command) => {
-      const { integrate } = await import('./commands/integrate.ts');
-      await integrate(tool, optionsOf<IntegrateOptions>(command), context);
     });
 }
 

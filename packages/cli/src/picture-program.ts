@@ -4,18 +4,16 @@ import type { ListOptions } from './commands/list.ts';
 import type { RmOptions } from './commands/rm.ts';
 import type { ShowOptions } from './commands/show.ts';
 import type { Context } from './context.ts';
+import type { Define } from './define-commands.ts';
 import { examples } from './help.ts';
 import type { OptionsOf } from './program.ts';
 
 const PICTURE = 'its id, its link, or "last" for the latest upload';
 
 /** What is done with pictures that are on the server. */
-export function addPictureCommands(program: Command, context: Context, optionsOf: OptionsOf): void {
-  program
-    .command('list')
-    .alias('ls')
-    .summary('list your pictures')
-    .description('Lists your pictures, the newest first, with their size, their age and their link.')
+export function addPictureCommands(define: Define, context: Context, optionsOf: OptionsOf): void {
+  define('list', 'list your pictures', ['ls'])
+    ?.description('Lists your pictures, the newest first, with their size, their age and their link.')
     .option('-n, --limit <number>', 'how many (default: 30)')
     .option('-a, --all', 'all of them')
     .addHelpText(
@@ -27,10 +25,8 @@ export function addPictureCommands(program: Command, context: Context, optionsOf
       await list(optionsOf<ListOptions>(command), context);
     });
 
-  program
-    .command('show')
-    .summary('show a picture, and what is known of it')
-    .description('Shows a picture in the terminal, where it can, and what is known of it.')
+  define('show', 'show a picture, and what is known of it')
+    ?.description('Shows a picture in the terminal, where it can, and what is known of it.')
     .argument('<picture>', PICTURE)
     .option('--as <way>', 'draw it as kitty, iterm2, sixel or blocks (default: as the terminal can)')
     .option('--no-picture', 'show only what is known of it')
@@ -40,10 +36,8 @@ export function addPictureCommands(program: Command, context: Context, optionsOf
       await show(picture, optionsOf<ShowOptions>(command), context);
     });
 
-  program
-    .command('get')
-    .summary('download pictures')
-    .description(
+  define('get', 'download pictures')
+    ?.description(
       'Downloads pictures and prints the names of their files. A link needs no log-in, and may be of any imgup server.',
     )
     .argument('<picture...>', PICTURE)
@@ -64,10 +58,8 @@ export function addPictureCommands(program: Command, context: Context, optionsOf
       await get(pictures, optionsOf<GetOptions>(command), context);
     });
 
-  program
-    .command('rm')
-    .summary('take pictures back')
-    .description('Deletes pictures from the server, for good: their links are dead at once. Does not ask.')
+  define('rm', 'take pictures back')
+    ?.description('Deletes pictures from the server, for good: their links are dead at once. Does not ask.')
     .argument('<picture...>', PICTURE)
     .option('-q, --quiet', 'do not say what was removed')
     .addHelpText(

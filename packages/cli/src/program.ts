@@ -1,21 +1,20 @@
-import { DEFAULT_SERVER } from '@imgup/shared';
-import { Command } from 'commander';
-import { addList } from './add-list.ts';
+import { DEFAULT_SERVER } from '@imgup/shared/constants';
+import { Command, type Argument } from 'commander';
+import { addSessionCommands, addUserCommands } from './account-program.ts';
 import { addAdminCommands } from './admin-program.ts';
 import type { BeginSessionOptions } from './begin-session.ts';
 import type { PasswdOptions } from './commands/passwd.ts';
-import type { SessionsEndOptions } from './commands/sessions-end.ts';
 import type { UploadOptions } from './commands/upload.ts';
-import type { UsersRmOptions } from './commands/users-rm.ts';
 import type { WatchOptions } from './commands/watch.ts';
 import type { Context } from './context.ts';
+import { defineCommands } from './define-commands.ts';
 import type { EndSessionOptions } from './end-session.ts';
 import { FORMAT_NAMES } from './upload/format.ts';
 import { addHelpCommand } from './help-program.ts';
 import { EXIT_CODES, examples, FIRST_STEPS } from './help.ts';
 import { addKeyCommands } from './key-program.ts';
 import { addPictureCommands } from './picture-program.ts';
-import { addSetupCommands } from './setup-program.ts';
+import { addSetupCommands, COMPLETION } from './setup-program.ts';
 import { readVersion } from './version.ts';
 
 const FORMAT = `${FORMAT_NAMES.join(', ')}, or a template such as '{url} {name}' (default: url)`;
@@ -34,8 +33,12 @@ export interface GlobalOptions {
 /** The options as a command is given them, the global ones included. */
 export type OptionsOf = <Options extends GlobalOptions>(command: Command) => Options;
 
-/** The command tree. Each command's own code is loaded when it is run, so that help is instant. */
-export function createProgram(context: Context): Command {
+/**
+ * The command tree. Each command's own code is loaded when it is run, so that help is instant.
+ *
+ * @param words what was typed: commands that are not named have a summary and nothing more; null: all are whole
+ */
+export function createProgram(context: Context, words: string[] | null = null): Command {
   const program = new Command('imgup')
     .description('Puts a picture on a server of yours, and prints its link.')
     .version(readVersion(), '-V, --version', 'print the version')
@@ -46,7 +49,7 @@ export function createProgram(context: Context): Command {
     .option('--json', 'print the result, or the error, as one JSON document')
     .option('--debug', 'show the HTTP conversation (secrets blotted out) and stack traces')
     .option('--no-color', 'print without colours')
-    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20 })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 20, subcommandTerm })
     .addHelpText('after', `${FIRST_STEPS}\n${EXIT_CODES}`);
 
   const optionsOf: OptionsOf = <Options extends GlobalOptions>(command: Command): Options => {
@@ -54,10 +57,10 @@ export function createProgram(context: Context): Command {
     return { ...options, color: options.color && context.config().color };
   };
 
-  program
-    .command('serve')
-    .summary('start a server')
-    .description('Starts a server, which keeps accounts and pictures in a folder until it is stopped with Ctrl-C.')
+  const define = defineCommands(program, words?.includes(COMPLETION) === true ? null : words);
+
+  define('serve', 'start a server')
+    ?.description('Starts a server, which keeps accounts and pictures in a folder until it is stopped with Ctrl-C.')
     .option('--port <number>', 'port to listen on (default: 4747)')
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--data <folder>', "where everything is kept (default: this system's folder for data)")
@@ -96,9 +99,8 @@ export function createProgram(context: Context): Command {
       await serve({ ...optionsOf(command), settings: settingsOf(command) }, context);
     });
 
-  withAccountOptions(program.command('register'))
-    .summary('make an account')
-    .description(
+  withAccountOptions(define('register', 'make an account'))
+    ?.description(
       'Makes an account at a server, and logs in with it. The first account of a server is its administrator.',
     )
     .addHelpText(
@@ -113,9 +115,8 @@ export function createProgram(context: Context): Command {
       await register(optionsOf<BeginSessionOptions>(command), context);
     });
 
-  withAccountOptions(program.command('login'))
-    .summary('log in')
-    .description('Logs in at a server. A server named with --server is remembered for the commands that follow.')
+  withAccountOptions(define('login', 'log in'))
+    ?.description('Logs in at a server. A server named with --server is remembered for the commands that follow.')
     .addHelpText(
       'after',
       examples(
@@ -128,10 +129,8 @@ export function createProgram(context: Context): Command {
       await login(optionsOf<BeginSessionOptions>(command), context);
     });
 
-  program
-    .command('upload')
-    .summary('put pictures on the server')
-    .description(
+  define('upload', 'put pictures on the server')
+    ?.description(
       'Puts pictures on the server, and prints their links and nothing else, in the order asked. What the server has already is not sent again, so the same command finishes what was interrupted.',
     )
     .argument('[file...]', 'the pictures; "-" reads one from stdin')
@@ -170,10 +169,8 @@ export function createProgram(context: Context): Command {
       await upload(files, optionsOf<UploadOptions>(command), context);
     });
 
-  program
-    .command('watch')
-    .summary('upload what appears in a folder')
-    .description('Uploads each picture that appears in a folder, once it is whole, and prints its link; until Ctrl-C.')
+  define('watch', 'upload what appears in a folder')
+    ?.description('Uploads each picture that appears in a folder, once it is whole, and prints its link; until Ctrl-C.')
     .argument('<folder>', 'where pictures appear')
     .option('-r, --recursive', 'also in the folders in it')
     .option('--existing', 'also what is there already')
@@ -197,12 +194,10 @@ export function createProgram(context: Context): Command {
       await watch(folder, optionsOf<WatchOptions>(command), context);
     });
 
-  addPictureCommands(program, context, optionsOf);
+  addPictureCommands(define, context, optionsOf);
 
-  program
-    .command('logout')
-    .summary('log out')
-    .description('Ends the session at the server, and forgets its tokens here. Upload keys go on: see `imgup keys`.')
+  define('logout', 'log out')
+    ?.description('Ends the session at the server, and forgets its tokens here. Upload keys go on: see `imgup keys`.')
     .option('--all', 'end your sessions on other machines too')
     .addHelpText(
       'after',
@@ -217,50 +212,18 @@ export function createProgram(context: Context): Command {
       await logout(optionsOf<EndSessionOptions>(command), context);
     });
 
-  program
-    .command('whoami')
-    .summary('show who is logged in')
-    .description('Shows who is logged in, where, until when, and how many uploads are left.')
+  define('whoami', 'show who is logged in')
+    ?.description('Shows who is logged in, where, until when, and how many uploads are left.')
     .addHelpText('after', examples(['imgup whoami'], ['imgup whoami --json', 'for a script']))
     .action(async (_options, command: Command) => {
       const { whoami } = await import('./commands/whoami.ts');
       await whoami(optionsOf(command), context);
     });
 
-  const sessions = program
-    .command('sessions')
-    .summary('list where you are logged in, and end sessions')
-    .description('Lists where you are logged in, the latest first.')
-    .addHelpText(
-      'after',
-      examples(
-        ['imgup sessions'],
-        ['imgup sessions end 3f9a0c1e', 'end one, by the beginning of its id'],
-        ['imgup sessions end --others', 'end all but the one that is used here'],
-      ),
-    );
+  addSessionCommands(define, context, optionsOf);
 
-  addList(sessions, async (command) => {
-    const list = await import('./commands/sessions.ts');
-    await list.sessions(optionsOf(command), context);
-  });
-
-  sessions
-    .command('end')
-    .summary('end one session, or all others')
-    .description('Ends a session: whoever uses it has to log in again.')
-    .argument('[id]', 'the id, or as much of its beginning as no other session has')
-    .option('--others', 'end all but the one that is used here')
-    .addHelpText('after', examples(['imgup sessions end 3f9a0c1e'], ['imgup sessions end --others']))
-    .action(async (id: string | undefined, _options, command: Command) => {
-      const { sessionsEnd } = await import('./commands/sessions-end.ts');
-      await sessionsEnd(id, optionsOf<SessionsEndOptions>(command), context);
-    });
-
-  program
-    .command('passwd')
-    .summary('change your password')
-    .description(
+  define('passwd', 'change your password')
+    ?.description(
       'Changes your password, and ends your sessions on other machines. Upload keys go on: `imgup keys revoke` ends them.',
     )
     .option('--password-stdin', 'read the present password and the new one from the first two lines of stdin')
@@ -276,38 +239,24 @@ export function createProgram(context: Context): Command {
       await passwd(optionsOf<PasswdOptions>(command), context);
     });
 
-  const users = program
-    .command('users')
-    .summary('list the accounts of the server, and remove them (administrator)')
-    .description('Lists the accounts of the server. Only its administrator may see them.')
-    .addHelpText(
-      'after',
-      examples(['imgup users'], ['imgup users --json', 'for a script'], ['imgup users rm bob', 'remove an account']),
-    );
-
-  addList(users, async (command) => {
-    const list = await import('./commands/users.ts');
-    await list.users(optionsOf(command), context);
-  });
-
-  users
-    .command('rm')
-    .summary('remove an account and its pictures')
-    .description('Removes an account, its sessions and its pictures, for good. Asks before it does.')
-    .argument('<name>', 'the name of the account')
-    .option('--keep-images', 'leave the pictures, so that their links go on')
-    .option('-y, --yes', 'do not ask')
-    .addHelpText('after', examples(['imgup users rm bob'], ['imgup users rm bob --keep-images --yes', 'in a script']))
-    .action(async (name: string, _options, command: Command) => {
-      const { usersRm } = await import('./commands/users-rm.ts');
-      await usersRm(name, optionsOf<UsersRmOptions>(command), context);
-    });
-
-  addKeyCommands(program, context, optionsOf);
-  addSetupCommands(program, context, { optionsOf, version: readVersion() });
-  addAdminCommands(program, context, optionsOf);
+  addUserCommands(define, context, optionsOf);
+  addKeyCommands(define, context, optionsOf);
+  addSetupCommands(program, define, context, { optionsOf, version: readVersion() });
+  addAdminCommands(define, context, optionsOf);
   addHelpCommand(program);
   return program;
+}
+
+/** A command that belongs to another is shown with what it takes; of the others, the name is enough to find them by. */
+function subcommandTerm(command: Command): string {
+  const names = [command.name(), ...command.aliases()].join(', ');
+  const args = command.parent?.parent === null ? [] : command.registeredArguments.map(humanReadableArgName);
+  return [names, ...args].join(' ');
+}
+
+function humanReadableArgName(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? '...' : ''}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 /** The command's own options that were given, by their names without the dashes. */
@@ -323,9 +272,9 @@ function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
-function withAccountOptions(command: Command): Command {
+function withAccountOptions(command: Command | undefined): Command | undefined {
   return command
-    .option('--username <name>', 'the name of the account (default: asked for)')
+    ?.option('--username <name>', 'the name of the account (default: asked for)')
     .option('--password-stdin', 'read the password from the first line of stdin')
     .option('--device <name>', 'what this log-in is listed as (default: the name of this machine)');
 }

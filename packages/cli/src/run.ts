@@ -14,7 +14,7 @@ import { unknownCommand } from './unknown-command.ts';
  */
 export async function run(args: string[], context: Context): Promise<number> {
   const { io } = context;
-  const program = createProgram(context);
+  const program = createProgram(context, args);
   throwInsteadOfExiting(program, context);
   try {
     if (args.length === 0) io.stdout.write(SHORT_HELP);
