@@ -6,7 +6,7 @@ const args = process.argv.slice(2);
 
 async function runAll(): Promise<void> {
   // From Node 22.1 on: what was compiled is not compiled again at the next start.
-  const { enableCompileCache }: { enableCompileCache?: () => unknown } = nodeModule;
+  const { enableCompileCache } = nodeModule as { enableCompileCache?: () => unknown };
   enableCompileCache?.();
   const { start } = await import('./start.ts');
   await start(args);
