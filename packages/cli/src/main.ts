@@ -1,15 +1,28 @@
 #!/usr/bin/env node
 import * as nodeModule from 'node:module';
+import type { EXIT } from './errors.ts';
 import { readVersion } from './version.ts';
 
 const args = process.argv.slice(2);
 
+/** As `errors.ts` has it, which `--version` does not load. */
+const INTERRUPTED: typeof EXIT.interrupted = 130;
+
 async function runAll(): Promise<void> {
+  let isOver = false;
+  // Holds where the wait below never ends because nothing is left that could end it. Not set before: commander looks at it.
+  process.once('exit', () => {
+    if (!isOver) process.exitCode = 1;
+  });
   // From Node 22.1 on: what was compiled is not compiled again at the next start.
   const { enableCompileCache } = nodeModule as { enableCompileCache?: () => unknown };
   enableCompileCache?.();
   const { start } = await import('./start.ts');
-  await start(args);
+  const code = await start(args);
+  process.exitCode = code;
+  isOver = true;
+  // What was given up on Ctrl-C may still be waited for by Node: a folder that does not answer, a keychain.
+  if (code === INTERRUPTED) process.exit();
 }
 
 if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {

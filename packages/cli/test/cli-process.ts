@@ -49,7 +49,7 @@ export async function compileCli() {
   });
   await writeFile(join(folder, 'package.json'), '{"type":"module","version":"0.0.0"}');
 
-  const main = join(folder, 'dist', 'main.cjs');
+  const main = join(folder, 'dist', 'main.js');
   return {
     main,
 

@@ -39,8 +39,8 @@ test('--version alone loads nothing', async () => {
 });
 
 test('--help loads commander, and neither HTTP, nor the keychain, nor prompts, nor the server', async () => {
-  const loaded = await loadedBy('main.ts', 'context.ts', 'run.ts');
-  expect(packagesOf(loaded)).toEqual(['@imgup/shared', 'commander']);
+  const loaded = await loadedBy('main.ts', 'start.ts');
+  expect(packagesOf(loaded)).toEqual(['@imgup/shared/constants', 'commander']);
   expect(loaded.filter((path) => path.startsWith('node:http'))).toEqual([]);
   expect(loaded.filter((path) => path.startsWith('commands/'))).toEqual([]);
 });
