@@ -105,8 +105,13 @@ function refuseWithoutDescriptors(): void {
 }
 
 function hasNotStarted(error: unknown): boolean {
-  if (!(error instanceof Error && 'code' in error)) return false;
-  return ['EMFILE', 'ENFILE'].includes(String(error.code)) || String(error.code).startsWith('ERR_WORKER_');
+  // An error of a process arrives as another object, and without its code where the system refused something.
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return (
+    ['EMFILE', 'ENFILE'].includes(String(code)) ||
+    String(code).startsWith('ERR_WORKER_') ||
+    /^E[A-Z0-9]+: /.test(String(message))
+  );
 }
 
 function hasDied(error: unknown): boolean {

@@ -11,6 +11,7 @@ vi.mock('node:fs', { spy: true });
 const WORKER = `
 export const answer = () => 42;
 export const hang = () => { for (;;); };
+export const starve = () => { throw new Error('EMFILE: too many open files, uv_resident_set_memory'); };
 `;
 
 async function openPool(longest?: number) {
@@ -63,6 +64,11 @@ test('no process is started without the descriptors that it takes, and none is h
   await expect(pool.run('answer', {})).rejects.toMatchObject({ code: 'worker_unavailable', cause: fault });
   expect(vi.mocked(closeSync).mock.calls).toEqual([[1001]]);
   expect(await pool.run('answer', {})).toBe(42);
+}, 20_000);
+
+test('a job whose worker the system refuses something was not done', async () => {
+  const pool = await openPool();
+  await expect(pool.run('starve', {})).rejects.toMatchObject({ code: 'worker_unavailable' });
 }, 20_000);
 
 test('a pool that is closed starts no worker again', async () => {

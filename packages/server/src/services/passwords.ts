@@ -24,7 +24,9 @@ export function createPasswords({ cost }: PasswordsOptions) {
     workers,
     maxWaiting: workers * QUEUE_PER_WORKER,
   });
-  let commonPasswords: ReadonlySet<string> | undefined;
+  // Now, while there are descriptors: node never tries an import again that has failed.
+  const commonPasswords = loadCommonPasswords();
+  commonPasswords.catch(() => undefined);
   /** What unknown users' passwords are compared with. It must be a real hash: a malformed one is answered at once. */
   let decoy: Promise<string> | undefined;
 
@@ -72,9 +74,8 @@ export function createPasswords({ cost }: PasswordsOptions) {
       if (/\p{Cc}|\p{Cs}/u.test(normalized)) {
         throw new AppError('password_invalid', 'A password may not hold control characters. Choose another one.');
       }
-      commonPasswords ??= await loadCommonPasswords();
       const lower = normalized.toLowerCase();
-      if (commonPasswords.has(lower) || lower === username.toLowerCase()) {
+      if ((await commonPasswords).has(lower) || lower === username.toLowerCase()) {
         throw new AppError(
           'password_common',
           'This password is one of the first that attackers try. Choose another one.',
@@ -120,7 +121,7 @@ export function describeHash(hash: string): string {
   return cost === undefined ? 'unknown' : `bcrypt, cost ${Number(cost)}`;
 }
 
-/** Half a megabyte of text, so it is loaded when the first password is chosen. */
+/** Half a megabyte of text, so that no start waits for it. */
 async function loadCommonPasswords(): Promise<Set<string>> {
   const { dictionary } = await import('@zxcvbn-ts/language-common');
   return new Set(dictionary['passwords-common'].map(String));
