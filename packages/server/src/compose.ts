@@ -38,6 +38,9 @@ const SWEEP_INTERVAL = 60 * 60 * 1000;
 /** How soon an expired picture is gone from the disk, and what a failing disk has kept of a removed user. */
 const EXPIRY_INTERVAL = 10 * 60 * 1000;
 
+/** How soon a removal that the disk has refused is tried again. */
+const RETRY_INTERVAL = 1000;
+
 /** How soon a running server takes a rotated secret. */
 const SECRET_INTERVAL = 2000;
 
@@ -102,7 +105,6 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       now: steady,
     });
     const probe = createStorageProbe({ folder: join(data, 'incoming'), now });
-    const readiness = createReadiness({ probe, minFree: config.minFree });
     const attempts = createAttemptLimits({ ...config.loginLimit, now: steady });
     const passwords = createPasswords({ cost: passwordCost });
     const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl, now });
@@ -113,6 +115,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const cache = await openCacheFolder(join(data, 'cache'), config.cacheSize);
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
     const images = createImages({ store: imageStore, smallVersions, now, logger });
+    const readiness = createReadiness({ probe, finish: images.finishRemovals, minFree: config.minFree });
     const accounts = createAccounts({ store, images, passwords, sessions, registration, now });
     const receiveImage = createReceiveImage({
       store: imageStore,
@@ -143,16 +146,20 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     await warnOfFullDisk(readiness, logger);
     const underWay = createUnderWay();
     let closing = false;
+    const stop = new AbortController();
     const background = (work: () => Promise<void>) => attempt(logger, () => underWay.add(work()));
     // A disk that is full or broken keeps nobody from reading what is on it.
     await background(() => accounts.sweepRemovals({ forget: true }));
     await background(sessions.sweep);
-    await background(images.sweepExpired);
+    const sweepExpired = () => images.sweepExpired(stop.signal);
+    await background(sweepExpired);
     const stopSweeping = repeat(SWEEP_INTERVAL, () => background(sessions.sweep));
     const stopExpiring = repeat(EXPIRY_INTERVAL, async () => {
-      await background(images.sweepExpired);
+      await background(sweepExpired);
       await background(() => accounts.sweepRemovals({ forget: false }));
     });
+    // Silent: who has asked for it was told, and so was the log.
+    const stopRetrying = repeat(RETRY_INTERVAL, () => underWay.add(images.finishRemovals().catch(() => undefined)));
     const rereadSecret = async () => {
       if (config.secrets !== null) return;
       const secrets = await rereadSecretFile(config.secretFile, now());
@@ -168,8 +175,10 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       },
       async close() {
         closing = true;
+        stop.abort();
         stopSweeping();
         stopExpiring();
+        stopRetrying();
         stopRereading();
         await Promise.all([passwords.close(), decoder.close()]);
         // Some go on after their clients have gone.
@@ -203,9 +212,16 @@ async function attempt(logger: Logger, work: () => Promise<void>): Promise<void>
   }
 }
 
-/** Repeats work in the background, which keeps no process alive. */
+/** Repeats work in the background, which keeps no process alive; what takes longer than the interval misses turns. */
 function repeat(interval: number, work: () => Promise<void>): () => void {
-  const timer = setInterval(() => void work(), interval).unref();
+  let isAtWork = false;
+  const turn = async () => {
+    if (isAtWork) return;
+    isAtWork = true;
+    await work();
+    isAtWork = false;
+  };
+  const timer = setInterval(() => void turn(), interval).unref();
   return () => {
     clearInterval(timer);
   };

@@ -7,7 +7,7 @@ import { temporaryFolder } from './test-app.ts';
 
 /**
  * Counts fsyncs from now on; `failFrom` makes that one and all later ones fail, `failOnce` that one alone, and
- * `failRemovals` all removals of files as well, until `mend`.
+ * `failRemovals` all removals of files (in a folder) as well, until `mend`.
  */
 export async function watchSyncs() {
   const handle = await open(join(await temporaryFolder(), 'any'), 'w');
@@ -47,9 +47,11 @@ export async function watchSyncs() {
     inodes,
     failOnce: (nth: number) => start((each) => each === nth),
     failFrom: (nth: number) => start((each) => each >= nth),
-    failRemovals() {
-      setRemoval(() =>
-        Promise.reject(Object.assign(new Error('EROFS: read-only'), { code: 'EROFS', syscall: 'unlink' })),
+    failRemovals(folder = '') {
+      setRemoval((path, options) =>
+        String(path).startsWith(folder)
+          ? Promise.reject(Object.assign(new Error('EROFS: read-only'), { code: 'EROFS', syscall: 'unlink' }))
+          : rm(path, options),
       );
     },
     /** Makes the next fsync take longer than other work does. */

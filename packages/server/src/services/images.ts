@@ -72,9 +72,19 @@ export function createImages({ store, smallVersions, now, logger }: ImagesOption
       await smallVersions.removeAll(owner);
     },
 
+    /**
+     * Finishes what the disk has not let be removed.
+     *
+     * @throws what it still says
+     */
+    async finishRemovals(): Promise<void> {
+      const [failure] = await store.finishRemovals();
+      if (failure !== undefined) throw failure;
+    },
+
     /** Removes what has expired from the disk; readers have not found it since. */
-    async sweepExpired(): Promise<void> {
-      const [err, ...others] = await store.sweepExpired(now(), smallVersions.remove);
+    async sweepExpired(signal: AbortSignal): Promise<void> {
+      const [err, ...others] = await store.sweepExpired(now(), smallVersions.remove, signal);
       if (err !== undefined) logger.error({ err, pictures: 1 + others.length }, 'expired pictures cannot be removed');
     },
 
