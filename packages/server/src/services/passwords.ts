@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { dictionary } from '@zxcvbn-ts/language-common';
 import { PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from '@imgup/shared';
 import { AppError } from '../errors.ts';
 import { createWorkerPool, WorkerFailure } from '../worker-pool.ts';
@@ -12,6 +13,8 @@ interface PasswordsOptions {
 /** Hash jobs that may wait for a worker, per worker; beyond it, callers are told to come back. */
 const QUEUE_PER_WORKER = 64;
 
+const COMMON_PASSWORDS: ReadonlySet<string> = new Set(dictionary['passwords-common'].map(String));
+
 export type Passwords = ReturnType<typeof createPasswords>;
 
 /** Hashes and checks passwords with bcrypt in worker threads: on the main thread, each would stop every other request. */
@@ -24,9 +27,6 @@ export function createPasswords({ cost }: PasswordsOptions) {
     workers,
     maxWaiting: workers * QUEUE_PER_WORKER,
   });
-  // Now, while there are descriptors: node never tries an import again that has failed.
-  const commonPasswords = loadCommonPasswords();
-  commonPasswords.catch(() => undefined);
   /** What unknown users' passwords are compared with. It must be a real hash: a malformed one is answered at once. */
   let decoy: Promise<string> | undefined;
 
@@ -75,7 +75,7 @@ export function createPasswords({ cost }: PasswordsOptions) {
         throw new AppError('password_invalid', 'A password may not hold control characters. Choose another one.');
       }
       const lower = normalized.toLowerCase();
-      if ((await commonPasswords).has(lower) || lower === username.toLowerCase()) {
+      if (COMMON_PASSWORDS.has(lower) || lower === username.toLowerCase()) {
         throw new AppError(
           'password_common',
           'This password is one of the first that attackers try. Choose another one.',
@@ -119,10 +119,4 @@ function busy(cause?: unknown): AppError {
 export function describeHash(hash: string): string {
   const cost = /^\$2[aby]\$(\d\d)\$/.exec(hash)?.[1];
   return cost === undefined ? 'unknown' : `bcrypt, cost ${Number(cost)}`;
-}
-
-/** Half a megabyte of text, so that no start waits for it. */
-async function loadCommonPasswords(): Promise<Set<string>> {
-  const { dictionary } = await import('@zxcvbn-ts/language-common');
-  return new Set(dictionary['passwords-common'].map(String));
 }
