@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Hono } from 'hono';
 import { openCacheFolder } from './adapters/filesystem/cache-folder.ts';
-import { lockDataFolder } from './adapters/filesystem/data-folder.ts';
+import { lockDataFolder, LOOK_INTERVAL } from './adapters/filesystem/data-folder.ts';
 import { openFilesystemImageStore } from './adapters/filesystem/image-store.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
 import { openSecretFile, rereadSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
@@ -166,6 +166,17 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       // Missing for an instant (a restore, a volume that comes back): what is known stays good.
       if (secrets !== null) await keyRing.replace(secrets);
     };
+    const keepLock = async () => {
+      if (closing) return;
+      await lock.keep().catch((error: unknown) => {
+        // For want of a descriptor, say: there is a next time.
+        if (!(error instanceof StartError)) return;
+        // What it would store from now on, the other would not know.
+        closing = true;
+        throw error;
+      });
+    };
+    const stopLooking = repeat(LOOK_INTERVAL, () => background(keepLock));
     const stopRereading = repeat(SECRET_INTERVAL, () => background(rereadSecret));
 
     return {
@@ -180,6 +191,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
         stopExpiring();
         stopRetrying();
         stopRereading();
+        stopLooking();
         await Promise.all([passwords.close(), decoder.close()]);
         // Some go on after their clients have gone.
         await underWay.ended();

@@ -1,9 +1,12 @@
 import { once } from 'node:events';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { LoginResponse } from '@imgup/shared';
 import { readConfig, startServer, type StartOptions } from '@imgup/server';
+import { tryLock } from 'fs-native-extensions';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { makePicture, makePngOfSize } from './pictures.ts';
 import { filesOf, PASSWORD, temporaryFolder } from './test-app.ts';
@@ -167,6 +170,25 @@ describe('starting', () => {
       code: 'data_in_use',
       message: expect.stringContaining(`(process ${process.pid})`) as string,
     });
+  });
+
+  test('a second server is refused even where the lock file was deleted under the first', async () => {
+    const { data, url } = await start();
+    await rm(join(data, 'server.lock'));
+    const message = new RegExp(`in use by another imgup server \\(process ${process.pid}\\)`);
+    await expect(start({ data })).rejects.toThrow(message);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    expect(await readFile(join(data, 'server.lock'), 'utf8')).toBe(`${process.pid}\n`);
+  });
+
+  test('a server whose data folder another has taken all the same answers nothing more', async () => {
+    const { data, url } = await start();
+    // As a server would that was started while this one had no time to look.
+    const taken = await open(join(data, 'taken'), 'a+');
+    onTestFinished(() => taken.close());
+    tryLock(taken.fd, 1_000_000, 1);
+    await rename(join(data, 'taken'), join(data, 'server.lock'));
+    await vi.waitFor(async () => expect((await fetch(`${url}/healthz`)).status).toBe(503), 5000);
   });
 
   test.skipIf(process.platform !== 'linux')('a data folder that cannot be made is refused', async () => {
