@@ -102,7 +102,11 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
 
   /** The later of two expiries is what both uploaders can rely on. */
   async function extend(known: ImageRecord, expiresAt: string | null): Promise<ImageRecord> {
-    if (known.expiresAt === null || (expiresAt !== null && expiresAt <= known.expiresAt)) return known;
+    if (known.expiresAt === null || (expiresAt !== null && expiresAt <= known.expiresAt)) {
+      // It may be so because of a server that was killed, or a disk that failed, before that could last.
+      await syncFolder(join(folder, known.owner));
+      return known;
+    }
     const extended = { ...known, expiresAt };
     if (expiresAt !== null) await calendar.add(known.owner, known.id, expiresAt);
     await writeDurably(recordPath(known.owner, known.id), JSON.stringify(extended));
