@@ -39,10 +39,11 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
   });
   const underWay = new Set<AbortController>();
   let closed = false;
-  // A worker died between jobs or could not start, for want of descriptors say. Jobs that wait for it would wait for ever.
-  pool.on('error', () => {
+  const abortAll = () => {
     for (const job of underWay) job.abort();
-  });
+  };
+  // A worker died between jobs or could not start, for want of descriptors say. Jobs that wait for it would wait for ever.
+  pool.on('error', abortAll);
 
   return {
     /**
@@ -70,6 +71,9 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
         if (runtime === 'child_process' && pool.threads.length < workers) refuseWithoutDescriptors();
         return await pool.run(task, { name, signal: job.signal });
       } catch (error) {
+        underWay.delete(job);
+        // So would those that wait for one that died at work, unless there is another: the pool starts none for them.
+        if (pool.threads.length === 0) abortAll();
         if (tooLong) throw new WorkerFailure('job_too_long', { cause: error });
         if (job.signal.aborted || hasNotStarted(error)) throw new WorkerFailure('worker_unavailable', { cause: error });
         throw hasDied(error) ? new WorkerFailure('worker_died', { cause: error }) : error;
