@@ -63,6 +63,19 @@ export async function watchSyncs() {
   };
 }
 
+/** Makes opening one file fail, until the test ends. */
+export function failOpening(path: string, code: string): void {
+  const { open: opening } = fs;
+  const set = (open: typeof opening) => {
+    Object.assign(fs, { open });
+    syncBuiltinESMExports();
+  };
+  set((...args) =>
+    args[0] === path ? Promise.reject(Object.assign(new Error(code), { code, syscall: 'open' })) : opening(...args),
+  );
+  onTestFinished(() => set(opening));
+}
+
 /** Makes one file unreadable, as a bad block does, until the test ends. */
 export function failReading(path: string): void {
   const { readFile } = fs;

@@ -8,6 +8,7 @@ import type { LoginResponse } from '@imgup/shared';
 import { readConfig, startServer, type StartOptions } from '@imgup/server';
 import { tryLock } from 'fs-native-extensions';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { failOpening } from './failing-disk.ts';
 import { makePicture, makePngOfSize } from './pictures.ts';
 import { filesOf, PASSWORD, temporaryFolder } from './test-app.ts';
 
@@ -189,6 +190,15 @@ describe('starting', () => {
     tryLock(taken.fd, 1_000_000, 1);
     await rename(join(data, 'taken'), join(data, 'server.lock'));
     await vi.waitFor(async () => expect((await fetch(`${url}/healthz`)).status).toBe(503), 5000);
+  });
+
+  test('a data folder that is read-only is refused with what to do', async () => {
+    const data = await temporaryFolder();
+    failOpening(join(data, 'server.lock'), 'EROFS');
+    await expect(start({ data })).rejects.toMatchObject({
+      code: 'data_unreadable',
+      message: `The data folder ${data} is read-only, and a server has to write there: make it writable, and start again.`,
+    });
   });
 
   test.skipIf(process.platform !== 'linux')('a data folder that cannot be made is refused', async () => {

@@ -39,8 +39,12 @@ export async function lockDataFolder(folder: string): Promise<DataLock> {
     // Whoever still runs here locks the new file first.
     if (mayBeDeleted) await delay(NOTICE_TIME);
   } catch (error) {
-    const message = `The data folder ${folder} cannot be used: ${(error as Error).message}`;
-    throw new StartError('data_unreadable', message, { cause: error });
+    // Without the lock two servers could start here, and both would write once that is possible.
+    const isReadOnly = (error as NodeJS.ErrnoException).code === 'EROFS';
+    const what = isReadOnly
+      ? 'is read-only, and a server has to write there: make it writable, and start again.'
+      : `cannot be used: ${(error as Error).message}`;
+    throw new StartError('data_unreadable', `The data folder ${folder} ${what}`, { cause: error });
   }
   await lock(folder, file);
   return {
