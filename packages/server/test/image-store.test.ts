@@ -79,9 +79,9 @@ describe('a disk that refuses an fsync', () => {
     disk.failFrom(2);
     await expect(store.delete('ada', '7a')).rejects.toThrow('EIO');
     disk.failFrom(1);
-    expect(await store.finishRemovals()).toHaveLength(1);
+    await expect(store.finishRemovals()).rejects.toThrow(/EIO|EROFS/);
     disk.mend();
-    expect(await store.finishRemovals()).toEqual([]);
+    await store.finishRemovals();
     expect(await filesIn(home)).toEqual([]);
     expect(await store.usage('ada')).toEqual({ pictures: 0, bytes: 0 });
   });
@@ -104,9 +104,9 @@ describe('a disk that refuses an fsync', () => {
     await expect(store.deleteOwner('ada')).rejects.toThrow('EROFS');
     expect(await store.head('ada', '7a')).toBeNull();
     expect(await store.findByDigest('ada', 'a'.repeat(64))).toBeNull();
-    expect(await store.finishRemovals()).toHaveLength(1);
+    await expect(store.finishRemovals()).rejects.toThrow(/EIO|EROFS/);
     disk.mend();
-    expect(await store.finishRemovals()).toEqual([]);
+    await store.finishRemovals();
     await expect(readdir(home)).rejects.toThrow('ENOENT');
   });
 
@@ -127,7 +127,7 @@ describe('a disk that refuses an fsync', () => {
       disk.mend();
       expect(await put(recordOf('7c', 'a'))).toMatchObject({ outcome: 'created' });
       expect(await store.usage('ada')).toEqual({ pictures: 2, bytes: 14 });
-      expect(await store.finishRemovals()).toEqual([]);
+      await store.finishRemovals();
       const pointers = ['a', 'z'].map((content) => `by-digest/${content.repeat(64)}`);
       expect(await filesIn(home)).toEqual(['7c.json', '7c.png', '7z.json', '7z.png', ...pointers]);
     },

@@ -110,11 +110,10 @@ export interface ImageStore {
   tidyOwner(owner: string): Promise<void>;
 
   /**
-   * Tries removals again that the disk has refused: what nobody finds any more must not be back after a restart.
-   *
-   * @returns why some are still refused, an error each
+   * Tries all removals again that the disk has refused: what nobody finds any more must not be back after a restart.
+   * Rejects where one is still refused.
    */
-  finishRemovals(): Promise<unknown[]>;
+  finishRemovals(): Promise<void>;
 
   /**
    * Removes the pictures that have expired, each after `before` has been called with it.

@@ -72,15 +72,8 @@ export function createImages({ store, smallVersions, now, logger }: ImagesOption
       await smallVersions.removeAll(owner);
     },
 
-    /**
-     * Finishes what the disk has not let be removed.
-     *
-     * @throws what it still says
-     */
-    async finishRemovals(): Promise<void> {
-      const [failure] = await store.finishRemovals();
-      if (failure !== undefined) throw failure;
-    },
+    /** Finishes what the disk has not let be removed; rejects where it still does not. */
+    finishRemovals: store.finishRemovals,
 
     /** Removes what has expired from the disk; readers have not found it since. */
     async sweepExpired(signal: AbortSignal): Promise<void> {

@@ -236,13 +236,14 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     },
 
     async finishRemovals() {
-      const results = await Promise.allSettled([
+      const removals = [
         ...[...unremoved.values()].map(({ owner, digestKey }) =>
           oneAtATime(`${owner}/${digestKey}`, () => finishRemovalsOf(owner, digestKey)),
         ),
         ...removedOwners.unfinished().map((owner) => removedOwners.remove(owner)),
-      ]);
-      return results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+      ];
+      await Promise.allSettled(removals);
+      await Promise.all(removals);
     },
 
     async sweepExpired(now, before, signal = new AbortController().signal) {
