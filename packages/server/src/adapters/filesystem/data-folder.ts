@@ -1,4 +1,4 @@
-import { access, open, stat, type FileHandle } from 'node:fs/promises';
+import { access, open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tryLock } from 'fs-native-extensions';
@@ -49,8 +49,9 @@ export async function lockDataFolder(folder: string): Promise<DataLock> {
   await lock(folder, file);
   return {
     async keep() {
-      const [held, there] = await Promise.all([file.stat(), stat(path).catch(ifMissing)]);
-      if (there !== null && there.ino === held.ino && there.dev === held.dev) return;
+      // Not by comparing inodes: some file systems of networks number one file differently from time to time.
+      const { nlink } = await file.stat();
+      if (nlink > 0 && (await exists(path))) return;
       const again = await open(path, 'a+', 0o600);
       await lock(folder, again);
       await file.close();
@@ -88,9 +89,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function ifMissing(error: NodeJS.ErrnoException): null {
-  if (error.code === 'ENOENT') return null;
-  throw error;
 }
