@@ -65,15 +65,28 @@ export async function watchSyncs() {
 
 /** Makes opening one file fail, until the test ends. */
 export function failOpening(path: string, code: string): void {
-  const { open: opening } = fs;
-  const set = (open: typeof opening) => {
-    Object.assign(fs, { open });
+  failCall('open', path, code);
+}
+
+/** Makes the look whether one file is there fail, until the test ends; returns how often it has. */
+export function failLookingAt(path: string, code: string): () => number {
+  return failCall('access', path, code);
+}
+
+function failCall(name: 'open' | 'access', path: string, code: string): () => number {
+  const original = fs[name];
+  let failures = 0;
+  const set = (call: unknown) => {
+    Object.assign(fs, { [name]: call });
     syncBuiltinESMExports();
   };
-  set((...args) =>
-    args[0] === path ? Promise.reject(Object.assign(new Error(code), { code, syscall: 'open' })) : opening(...args),
-  );
-  onTestFinished(() => set(opening));
+  set((...args: unknown[]) => {
+    if (args[0] !== path) return Reflect.apply(original, fs, args) as unknown;
+    failures += 1;
+    return Promise.reject(Object.assign(new Error(code), { code, syscall: name }));
+  });
+  onTestFinished(() => set(original));
+  return () => failures;
 }
 
 /** Makes one file unreadable, as a bad block does, until the test ends. */

@@ -8,7 +8,7 @@ import type { LoginResponse } from '@imgup/shared';
 import { readConfig, startServer, type StartOptions } from '@imgup/server';
 import { tryLock } from 'fs-native-extensions';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { failOpening } from './failing-disk.ts';
+import { failLookingAt, failOpening } from './failing-disk.ts';
 import { makePicture, makePngOfSize } from './pictures.ts';
 import { filesOf, PASSWORD, temporaryFolder } from './test-app.ts';
 
@@ -180,6 +180,18 @@ describe('starting', () => {
     await expect(start({ data })).rejects.toThrow(message);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     expect(await readFile(join(data, 'server.lock'), 'utf8')).toBe(`${process.pid}\n`);
+  });
+
+  test('a server does not take itself for another where the disk does not say whether its lock file is there', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const { data, url } = await start();
+    const asked = failLookingAt(join(data, 'server.lock'), 'EIO');
+    vi.advanceTimersByTime(1000);
+    await vi.waitFor(() => expect(asked()).toBeGreaterThan(0));
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
   });
 
   test('a server whose data folder another has taken all the same answers nothing more', async () => {

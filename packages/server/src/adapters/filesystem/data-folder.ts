@@ -84,9 +84,13 @@ async function readHolder(file: FileHandle): Promise<string> {
   return /^\d+$/.test(pid) ? ` (process ${pid})` : '';
 }
 
+/** Throws where the disk does not say: what is taken for missing would be made again, and found locked by this server. */
 async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }
