@@ -5,8 +5,8 @@ import { createClients } from '../clients.js';
 import { createLedger } from '../ledger.js';
 import { startServerProcess } from '../server-process.js';
 
-/** How long the server may take to notice that the last client is gone. */
-const PATIENCE = 10_000;
+/** How long the server may take to notice that the last client is gone: what is left for good is left after a minute too. */
+const PATIENCE = 60_000;
 
 /** @type {import('../main.js').Scenario} */
 export const abortedUploads = {
