@@ -118,6 +118,29 @@ describe('after a power cut', () => {
     );
   });
 
+  test('in the middle of a start after a kill in the middle of an upload, the next start leaves no half of it', async () => {
+    const first = await forgetfulDisk();
+    await (await openStore(first.data)).put(recordOf('7a', 'a'));
+    first.disk.release();
+    for (let position = 0; position <= first.disk.position(); position += 1) {
+      const killed = join(first.place, `killed-${position}`);
+      const start = await first.disk.putDown(position, killed, 'nothing');
+      const second = await forgetfulDisk({ start }, killed);
+      await openStore(second.data);
+      await sweepImages(join(second.data, 'images'));
+      second.disk.release();
+      for (let moment = 0; moment <= second.disk.position(); moment += 1) {
+        const cut = join(first.place, `cut-${position}-${moment}`);
+        await second.disk.putDown(moment, cut, 'what was not fsynced');
+        await mkdir(join(cut, 'images'), { recursive: true });
+        await sweepImages(join(cut, 'images'));
+        const left = await readdir(join(cut, 'images'), { recursive: true, withFileTypes: true });
+        const files = left.filter((entry) => entry.isFile());
+        expect([0, 3], `killed at ${position}, cut at ${moment}`).toContain(files.length);
+      }
+    }
+  });
+
   test('what was not found after a kill in the middle of a removal is not back', async () => {
     const before = ({ put }: Store) => put(recordOf('7a', 'a'));
     const work = ({ store }: Store) => store.delete('ada', '7a');
