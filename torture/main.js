@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { watchForInterruption } from './interruption.js';
+import { keepMountsToItself } from './own-mounts.js';
 import { abortedUploads } from './scenarios/aborted-uploads.js';
 import { corpus } from './scenarios/corpus.js';
 import { descriptors } from './scenarios/descriptors.js';
@@ -69,6 +70,8 @@ if (unknown !== undefined || Number.isNaN(scale)) {
   console.error(`torture: the scenarios are ${Object.keys(SCENARIOS).join(', ')}; --scale takes a number.`);
   process.exit(2);
 }
+
+await keepMountsToItself();
 
 let passed = 0;
 let failed = 0;

@@ -5,12 +5,12 @@ import { createClients } from '../clients.js';
 import { createLedger } from '../ledger.js';
 import { startServerProcess } from '../server-process.js';
 
-/** How long the server may take to notice that the last client is gone. */
-const PATIENCE = 10_000;
+/** How long the server may take to notice that the last client is gone: what is left for good is left after a minute too. */
+const PATIENCE = 60_000;
 
 /** @type {import('../main.js').Scenario} */
 export const abortedUploads = {
-  title: '1,000 uploads whose client goes away half-way: as many open descriptors and files as before',
+  title: '1,000 uploads whose client goes away half-way: no more open descriptors or files than before',
   async run({ folder, amount }) {
     const data = join(folder, 'data');
     const server = await startServerProcess(data);
@@ -30,7 +30,7 @@ export const abortedUploads = {
     do {
       await sleep(100);
       after = { files: await filesBelow(data), descriptors: await descriptorsOf(server.pid) };
-    } while (!isSame(before, after) && performance.now() < until);
+    } while (!isNoMore(before, after) && performance.now() < until);
     await server.kill();
     const figures = {
       aborted: count,
@@ -39,7 +39,7 @@ export const abortedUploads = {
       'files before': before.files.length,
       'files after': after.files.length,
     };
-    return { figures, faults: isSame(before, after) ? [] : ['what aborted uploads had opened or written is left'] };
+    return { figures, faults: isNoMore(before, after) ? [] : ['what aborted uploads had opened or written is left'] };
   },
 };
 
@@ -48,6 +48,7 @@ export const abortedUploads = {
  * @param {Opened} before
  * @param {Opened} after
  */
-function isSame(before, after) {
-  return before.files.join() === after.files.join() && before.descriptors === after.descriptors;
+function isNoMore(before, after) {
+  // Fewer where a worker has been idle meanwhile.
+  return before.files.join() === after.files.join() && (after.descriptors ?? 0) <= (before.descriptors ?? 0);
 }

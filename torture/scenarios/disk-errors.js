@@ -11,9 +11,17 @@ import { verify } from '../verify.js';
 /** How long a server may take to find that its disk is well again. */
 const RECOVERY = 10_000;
 
+/** What fails while everybody works: a removal may be broken off after any of its steps. @type {Record<string, string>} */
+const FAULTS = {
+  'every 2nd fsync': 'fsync,fdatasync:error=EIO:when=2+2',
+  'every 3rd fsync': 'fsync,fdatasync:error=EIO:when=3+3',
+  'every 3rd removal': 'unlink,rmdir:error=EIO:when=3+3',
+  'every 5th open': 'openat:error=EMFILE:when=5+5',
+};
+
 /** @type {import('../main.js').Scenario} */
 export const diskErrors = {
-  title: 'EIO on every fsync, on every second and on every third: refused, nothing lost, and well again by itself',
+  title: 'EIO on every fsync, then on some, on removals, and EMFILE: refused, nothing lost, and well again by itself',
   async run({ folder, amount }) {
     const missing = straceMissing();
     if (missing !== null) return { skipped: missing };
@@ -34,8 +42,8 @@ export const diskErrors = {
     await every.stop();
     faults.push(...(await expectRecovery(server.send)));
 
-    for (const when of ['2+2', '3+3']) {
-      const some = await injectFault(server.pid, `fsync,fdatasync:error=EIO:when=${when}`);
+    for (const [what, inject] of Object.entries(FAULTS)) {
+      const some = await injectFault(server.pid, inject);
       const stop = new AbortController();
       const working = createClients({ ledger, send: server.send, mayFail: true }).work({ signal: stop.signal });
       await sleep(amount(5000));
@@ -52,7 +60,7 @@ export const diskErrors = {
         }
         const found = await verify({ ledger, send: server.send });
         checked += found.checked;
-        faults.push(...found.lost.map((fault) => `every ${when.at(0)}th, ${state}: ${fault}`));
+        faults.push(...found.lost.map((fault) => `${what}, ${state}: ${fault}`));
       }
     }
     faults.push(...ledger.violations);

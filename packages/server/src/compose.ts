@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Hono } from 'hono';
 import { createStoreWatch } from './adapters/count-store-errors.ts';
-import { lockDataFolder } from './adapters/filesystem/data-folder.ts';
+import { lockDataFolder, LOOK_INTERVAL } from './adapters/filesystem/data-folder.ts';
 import { openIncoming } from './adapters/filesystem/incoming.ts';
 import { readMetricsToken } from './adapters/filesystem/metrics-token.ts';
 import { openSecretFile, rereadSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
@@ -37,6 +37,9 @@ const SWEEP_INTERVAL = 60 * 60 * 1000;
 
 /** How soon an expired picture is gone from the disk, and what a failing disk has kept of a removed user. */
 const EXPIRY_INTERVAL = 10 * 60 * 1000;
+
+/** How soon a removal that the disk has refused is tried again. */
+const RETRY_INTERVAL = 1000;
 
 /** How soon a running server takes a rotated secret. */
 const SECRET_INTERVAL = 2000;
@@ -106,7 +109,6 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     if (left.kept > 0) {
       logger.warn({ pictures: left.kept }, 'pictures whose records are lost: run imgup admin check --repair');
     }
-    const readiness = createReadiness({ probe, store, minFree: config.minFree });
     const attempts = createAttemptLimits({ ...config.loginLimit, openLog: accountParts.openLog });
     const passwords = createPasswords({ cost: passwordCost, metrics });
     const sessions = createSessions({ store, keyRing, accessTtl: config.accessTtl });
@@ -116,6 +118,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const checker = config.verify === 'full' ? decoder : createHeaderDecoder({ decoder, maxPixels: config.maxPixels });
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
     const images = createImages({ store: imageStore, smallVersions, now, logger });
+    const readiness = createReadiness({ probe, store, finish: images.finishRemovals, minFree: config.minFree });
     const accounts = createAccounts({ store, images, passwords, sessions, registration });
     const receiveImage = createReceiveImage({
       store: imageStore,
@@ -149,11 +152,13 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     await warnOfFullDisk(readiness, logger);
     const underWay = createUnderWay();
     let closing = false;
+    const stop = new AbortController();
     const background = (work: () => Promise<void>) => attempt(logger, () => underWay.add(work()));
     // A disk that is full or broken keeps nobody from reading what is on it.
     await background(accounts.sweepRemovals);
     await background(sessions.sweep);
-    await background(images.sweepExpired);
+    const sweepExpired = () => images.sweepExpired(stop.signal);
+    await background(sweepExpired);
     // Looks at everything that is stored, which nobody need wait for.
     void background(pictures.sweepLeftovers);
     const stopSweeping = repeat(SWEEP_INTERVAL, async () => {
@@ -161,15 +166,28 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       await background(pictures.sweepLeftovers);
     });
     const stopExpiring = repeat(EXPIRY_INTERVAL, async () => {
-      await background(images.sweepExpired);
+      await background(sweepExpired);
       await background(accounts.sweepRemovals);
     });
+    // Silent: who has asked for it was told, and so was the log.
+    const stopRetrying = repeat(RETRY_INTERVAL, () => underWay.add(images.finishRemovals().catch(() => undefined)));
     const rereadSecret = async () => {
       if (config.secrets !== null) return;
       const secrets = await rereadSecretFile(config.secretFile, now());
       // Missing for an instant (a restore, a volume that comes back): what is known stays good.
       if (secrets !== null) await keyRing.replace(secrets);
     };
+    const keepLock = async () => {
+      if (closing) return;
+      await lock.keep().catch((error: unknown) => {
+        // For want of a descriptor, say: there is a next time.
+        if (!(error instanceof StartError)) return;
+        // What it would store from now on, the other would not know.
+        closing = true;
+        throw error;
+      });
+    };
+    const stopLooking = repeat(LOOK_INTERVAL, () => background(keepLock));
     const stopRereading = repeat(SECRET_INTERVAL, () => background(rereadSecret));
 
     return {
@@ -186,9 +204,12 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       },
       async close() {
         closing = true;
+        stop.abort();
         stopSweeping();
         stopExpiring();
+        stopRetrying();
         stopRereading();
+        stopLooking();
         pictures.stop();
         await Promise.all([passwords.close(), decoder.close()]);
         // Some go on after their clients have gone.
@@ -230,9 +251,16 @@ async function attempt(logger: Logger, work: () => Promise<void>): Promise<void>
   }
 }
 
-/** Repeats work in the background, which keeps no process alive. */
+/** Repeats work in the background, which keeps no process alive; what takes longer than the interval misses turns. */
 function repeat(interval: number, work: () => Promise<void>): () => void {
-  const timer = setInterval(() => void work(), interval).unref();
+  let isAtWork = false;
+  const turn = async () => {
+    if (isAtWork) return;
+    isAtWork = true;
+    await work();
+    isAtWork = false;
+  };
+  const timer = setInterval(() => void turn(), interval).unref();
   return () => {
     clearInterval(timer);
   };

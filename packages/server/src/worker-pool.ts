@@ -39,10 +39,11 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
   });
   const underWay = new Set<AbortController>();
   let closed = false;
-  // A worker died between jobs or could not start, for want of descriptors say. Jobs that wait for it would wait for ever.
-  pool.on('error', () => {
+  const abortAll = () => {
     for (const job of underWay) job.abort();
-  });
+  };
+  // A worker died between jobs or could not start, for want of descriptors say. Jobs that wait for it would wait for ever.
+  pool.on('error', abortAll);
 
   return {
     /**
@@ -70,6 +71,9 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
         if (runtime === 'child_process' && pool.threads.length < workers) refuseWithoutDescriptors();
         return await pool.run(task, { name, signal: job.signal });
       } catch (error) {
+        underWay.delete(job);
+        // So would those that wait for one that died at work, unless there is another: the pool starts none for them.
+        if (pool.threads.length === 0) abortAll();
         if (tooLong) throw new WorkerFailure('job_too_long', { cause: error });
         if (job.signal.aborted || hasNotStarted(error)) throw new WorkerFailure('worker_unavailable', { cause: error });
         throw hasDied(error) ? new WorkerFailure('worker_died', { cause: error }) : error;
@@ -110,8 +114,13 @@ function refuseWithoutDescriptors(): void {
 }
 
 function hasNotStarted(error: unknown): boolean {
-  if (!(error instanceof Error && 'code' in error)) return false;
-  return ['EMFILE', 'ENFILE'].includes(String(error.code)) || String(error.code).startsWith('ERR_WORKER_');
+  // An error of a process arrives as another object, and without its code where the system refused something.
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return (
+    ['EMFILE', 'ENFILE'].includes(String(code)) ||
+    String(code).startsWith('ERR_WORKER_') ||
+    /^E[A-Z0-9]+: /.test(String(message))
+  );
 }
 
 function hasDied(error: unknown): boolean {

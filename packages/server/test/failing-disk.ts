@@ -7,7 +7,7 @@ import { temporaryFolder } from './test-app.ts';
 
 /**
  * Counts fsyncs from now on; `failFrom` makes that one and all later ones fail, `failOnce` that one alone, and
- * `failRemovals` all removals of files as well, until `mend`.
+ * `failRemovals` all removals of files (in a folder) as well, until `mend`.
  */
 export async function watchSyncs() {
   const handle = await open(join(await temporaryFolder(), 'any'), 'w');
@@ -47,9 +47,11 @@ export async function watchSyncs() {
     inodes,
     failOnce: (nth: number) => start((each) => each === nth),
     failFrom: (nth: number) => start((each) => each >= nth),
-    failRemovals() {
-      setRemoval(() =>
-        Promise.reject(Object.assign(new Error('EROFS: read-only'), { code: 'EROFS', syscall: 'unlink' })),
+    failRemovals(folder = '') {
+      setRemoval((path, options) =>
+        String(path).startsWith(folder)
+          ? Promise.reject(Object.assign(new Error('EROFS: read-only'), { code: 'EROFS', syscall: 'unlink' }))
+          : rm(path, options),
       );
     },
     /** Makes the next fsync take longer than other work does. */
@@ -59,6 +61,32 @@ export async function watchSyncs() {
     },
     mend,
   };
+}
+
+/** Makes opening one file fail, until the test ends. */
+export function failOpening(path: string, code: string): void {
+  failCall('open', path, code);
+}
+
+/** Makes the look whether one file is there fail, until the test ends; returns how often it has. */
+export function failLookingAt(path: string, code: string): () => number {
+  return failCall('access', path, code);
+}
+
+function failCall(name: 'open' | 'access', path: string, code: string): () => number {
+  const original = fs[name];
+  let failures = 0;
+  const set = (call: unknown) => {
+    Object.assign(fs, { [name]: call });
+    syncBuiltinESMExports();
+  };
+  set((...args: unknown[]) => {
+    if (args[0] !== path) return Reflect.apply(original, fs, args) as unknown;
+    failures += 1;
+    return Promise.reject(Object.assign(new Error(code), { code, syscall: name }));
+  });
+  onTestFinished(() => set(original));
+  return () => failures;
 }
 
 /** Makes one file unreadable, as a bad block does, until the test ends. */

@@ -1,9 +1,10 @@
-import { cp, open, readdir, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoginResponse } from '@imgup/shared';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openFilesystemImageStore } from '../src/adapters/filesystem/image-store.ts';
+import { watchSyncs } from './failing-disk.ts';
 import { recordOf } from './filesystem-store.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, filesOf, imageOf, openApp, PASSWORD, refusal, temporaryFolder, type TestApp } from './test-app.ts';
@@ -179,24 +180,50 @@ test('a full disk keeps no server from starting, though there is something to sw
   await again.register('bob');
 });
 
-test('what a failing disk has kept of a removed user is removed later, without a restart', async () => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  onTestFinished(() => {
-    vi.useRealTimers();
+describe('what a failing disk has kept of a removal that it refused', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
   });
-  const { app, login } = await withPicture();
-  const bob = await app.register('bob');
-  const image = await imageOf(await app.upload(bob.access_token, await makePicture()));
-  const link = new URL(image.url).pathname;
-  const home = join(app.data, 'images', bob.user.id);
-  const kept = join(await temporaryFolder(), 'kept');
-  await cp(home, kept, { recursive: true });
-  await app.request('/api/users/bob', { method: 'DELETE', headers: bearer(login.access_token) });
-  // As if the disk had not let go of it.
-  await cp(kept, home, { recursive: true });
-  expect((await app.request(link)).status).toBe(200);
-  vi.advanceTimersByTime(10 * 60_000);
-  await vi.waitFor(async () => expect((await app.request(link)).status).toBe(404));
+
+  test('of a user is found by nobody, and is removed a second after the disk is well', async () => {
+    const { app, login } = await withPicture();
+    const bob = await app.register('bob');
+    const image = await imageOf(await app.upload(bob.access_token, await makePicture()));
+    const link = new URL(image.url).pathname;
+    const before = await filesOf(app.data);
+    const disk = await watchSyncs();
+    disk.failRemovals(join(app.data, 'images'));
+    const headers = bearer(login.access_token);
+    expect(await refusal(await app.request('/api/users/bob', { method: 'DELETE', headers }))).toBe(
+      '503 storage_unavailable',
+    );
+    expect(await filesOf(app.data)).toEqual(before);
+    expect((await app.request(link)).status).toBe(404);
+    expect((await app.request('/readyz')).status).toBe(503);
+    disk.mend();
+    vi.advanceTimersByTime(1000);
+    await vi.waitFor(async () => expect(await filesOf(app.data)).toHaveLength(before.length - 3));
+    app.clock.now += 2000;
+    expect((await app.request('/readyz')).status).toBe(200);
+  });
+
+  test('of a picture is off the disk when the server is ready again, and so not back after a kill', async () => {
+    const { app, login, link } = await withPicture();
+    const disk = await watchSyncs();
+    disk.failRemovals(join(app.data, 'images'));
+    const id = /(\w+)\.png$/.exec(link)?.[1];
+    const headers = bearer(login.access_token);
+    await app.request(`/api/images/${id}`, { method: 'DELETE', headers });
+    expect((await app.request(link)).status).toBe(404);
+    expect(await filesOf(app.data)).toHaveLength(3);
+    disk.mend();
+    app.clock.now += 2000;
+    expect((await app.request('/readyz')).status).toBe(200);
+    expect(await filesOf(app.data)).toEqual([]);
+  });
 });
 
 test('a data folder is not given up while an upload is being stored, though nobody waits for it any more', async () => {

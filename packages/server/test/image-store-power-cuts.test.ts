@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { watchDisk, type Forgotten, type ForgettingDisk } from '../../../torture/watch-disk.js';
@@ -6,6 +6,9 @@ import { sweepImages } from '../src/adapters/filesystem/sweep-images.ts';
 import { DUE, openStore, recordOf } from './filesystem-store.ts';
 import { temporaryFolder } from './test-app.ts';
 
+type Store = Awaited<ReturnType<typeof openStore>>;
+
+const HOUR = 60 * 60 * 1000;
 const POINTER = `images/ada/by-digest/${'a'.repeat(64)}`;
 const WHOLE = [
   'expiring/2026-01-01T12/ada.7a',
@@ -72,6 +75,91 @@ describe('after a power cut', () => {
     await store.deleteOwner('ada');
     disk.release();
     expect(await cut(disk.position())).toEqual([]);
+  });
+
+  /** Kills a server at every moment of some work, starts another, lets it answer, and cuts its power. */
+  async function killedAtAnyMoment(
+    { before, work }: { before?: (store: Store) => Promise<unknown>; work: (store: Store) => Promise<unknown> },
+    check: (store: Store, cutNow: () => Promise<string>, position: number) => Promise<void>,
+  ) {
+    const first = await forgetfulDisk();
+    const opened = await openStore(first.data);
+    await before?.(opened);
+    const start = first.disk.position();
+    await work(opened);
+    first.disk.release();
+    for (let position = start; position <= first.disk.position(); position += 1) {
+      const killed = join(first.place, `killed-${position}`);
+      const disk = await first.disk.putDown(position, killed, 'nothing');
+      const next = await forgetfulDisk({ start: disk }, killed);
+      const again = await openStore(next.data);
+      await sweepImages(join(next.data, 'images'));
+      const cutNow = async () => {
+        next.disk.release();
+        const at = join(first.place, `cut-${position}`);
+        await next.disk.putDown(next.disk.position(), at, 'what was not fsynced');
+        return join(at, 'images', 'ada');
+      };
+      await check(again, cutNow, position);
+    }
+  }
+
+  test('what was found after a kill in the middle of an upload is there, and what was not is not', async () => {
+    await killedAtAnyMoment(
+      { work: ({ put }) => put(recordOf('7a', 'a')) },
+      async ({ store, put }, cutNow, position) => {
+        const isFound = (await store.head('ada', '7a')) !== null;
+        // As the client does that had no answer.
+        if (isFound) expect(await put(recordOf('7b', 'a'))).toMatchObject({ outcome: 'known' });
+        const left = await readdir(await cutNow()).catch((): string[] => []);
+        expect(left.includes('7a.json'), `killed at ${position}`).toBe(isFound);
+        if (isFound) expect(left).toContain('7a.png');
+      },
+    );
+  });
+
+  test('in the middle of a start after a kill in the middle of an upload, the next start leaves no half of it', async () => {
+    const first = await forgetfulDisk();
+    await (await openStore(first.data)).put(recordOf('7a', 'a'));
+    first.disk.release();
+    for (let position = 0; position <= first.disk.position(); position += 1) {
+      const killed = join(first.place, `killed-${position}`);
+      const start = await first.disk.putDown(position, killed, 'nothing');
+      const second = await forgetfulDisk({ start }, killed);
+      await openStore(second.data);
+      await sweepImages(join(second.data, 'images'));
+      second.disk.release();
+      for (let moment = 0; moment <= second.disk.position(); moment += 1) {
+        const cut = join(first.place, `cut-${position}-${moment}`);
+        await second.disk.putDown(moment, cut, 'what was not fsynced');
+        await mkdir(join(cut, 'images'), { recursive: true });
+        await sweepImages(join(cut, 'images'));
+        const left = await readdir(join(cut, 'images'), { recursive: true, withFileTypes: true });
+        const files = left.filter((entry) => entry.isFile());
+        expect([0, 3], `killed at ${position}, cut at ${moment}`).toContain(files.length);
+      }
+    }
+  });
+
+  test('what was not found after a kill in the middle of a removal is not back', async () => {
+    const before = ({ put }: Store) => put(recordOf('7a', 'a'));
+    const work = ({ store }: Store) => store.delete('ada', '7a');
+    await killedAtAnyMoment({ before, work }, async ({ store }, cutNow, position) => {
+      const isFound = (await store.head('ada', '7a')) !== null;
+      const left = await readdir(await cutNow()).catch((): string[] => []);
+      expect(left.includes('7a.json'), `killed at ${position}`).toBe(isFound);
+    });
+  });
+
+  test('a picture lives as long as was answered after a kill in the middle of putting its end off', async () => {
+    const before = ({ put }: Store) => put(recordOf('7a', 'a', DUE));
+    const work = ({ put }: Store) => put(recordOf('7b', 'a', DUE + HOUR));
+    await killedAtAnyMoment({ before, work }, async ({ put }, cutNow, position) => {
+      const result = await put(recordOf('7c', 'a', DUE + HOUR));
+      expect(result).toMatchObject({ outcome: 'known', record: recordOf('7a', 'a', DUE + HOUR) });
+      const record = await readFile(join(await cutNow(), '7a.json'), 'utf8');
+      expect(JSON.parse(record), `killed at ${position}`).toMatchObject({ expiresAt: '2026-01-01T13:00:00.000Z' });
+    });
   });
 
   test('a picture is there whose folders a server had made that was killed at any moment', async () => {

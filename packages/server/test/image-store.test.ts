@@ -1,7 +1,8 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { watchSyncs } from './failing-disk.ts';
+import type { ImageRecord } from '../src/ports/image-store.ts';
+import { failReading, watchSyncs } from './failing-disk.ts';
 import { DUE, ignore, openStore, recordOf } from './filesystem-store.ts';
 
 describe('the sweep of expired pictures', () => {
@@ -71,16 +72,16 @@ describe('a disk that refuses an fsync', () => {
     },
   );
 
-  test('after the picture is removed: the next sweep finishes a DELETE that nobody asks for again', async () => {
+  test('after the picture is removed: a DELETE is finished though nobody asks for it again', async () => {
     const { store, put, home } = await openStore();
     await put(recordOf('7a', 'a'));
     const disk = await watchSyncs();
     disk.failFrom(2);
     await expect(store.delete('ada', '7a')).rejects.toThrow('EIO');
     disk.failFrom(1);
-    expect(await store.sweepExpired(0, ignore)).toHaveLength(1);
+    await expect(store.finishRemovals()).rejects.toThrow(/EIO|EROFS/);
     disk.mend();
-    expect(await store.sweepExpired(0, ignore)).toEqual([]);
+    await store.finishRemovals();
     expect(await filesIn(home)).toEqual([]);
     expect(await store.usage('ada')).toEqual({ pictures: 0, bytes: 0 });
   });
@@ -93,6 +94,20 @@ describe('a disk that refuses an fsync', () => {
     disk.failFrom(1);
     await expect(store.deleteOwner('ada')).rejects.toThrow('EIO');
     expect(await store.usage('ada')).toEqual({ pictures: 0, bytes: 0 });
+  });
+
+  test('and every removal: nobody finds the pictures of an owner who is removed, and the removal is finished', async () => {
+    const { store, put, home } = await openStore();
+    await put(recordOf('7a', 'a'));
+    const disk = await watchSyncs();
+    disk.failRemovals();
+    await expect(store.deleteOwner('ada')).rejects.toThrow('EROFS');
+    expect(await store.head('ada', '7a')).toBeNull();
+    expect(await store.findByDigest('ada', 'a'.repeat(64))).toBeNull();
+    await expect(store.finishRemovals()).rejects.toThrow(/EIO|EROFS/);
+    disk.mend();
+    await store.finishRemovals();
+    await expect(readdir(home)).rejects.toThrow('ENOENT');
   });
 
   // In the order of the fsyncs: the picture's folder, the record and its folder, the pointer and its folder.
@@ -112,11 +127,52 @@ describe('a disk that refuses an fsync', () => {
       disk.mend();
       expect(await put(recordOf('7c', 'a'))).toMatchObject({ outcome: 'created' });
       expect(await store.usage('ada')).toEqual({ pictures: 2, bytes: 14 });
-      expect(await store.sweepExpired(0, ignore)).toEqual([]);
+      await store.finishRemovals();
       const pointers = ['a', 'z'].map((content) => `by-digest/${content.repeat(64)}`);
       expect(await filesIn(home)).toEqual(['7c.json', '7c.png', '7z.json', '7z.png', ...pointers]);
     },
   );
+});
+
+test('what is uploaded by an owner who is removed meanwhile can be removed like all the rest', async () => {
+  const { store, put, home } = await openStore();
+  await store.deleteOwner('ada');
+  await put(recordOf('7a', 'a'));
+  expect(await store.head('ada', '7a')).toBeNull();
+  await store.delete('ada', '7a');
+  expect(await filesIn(home)).toEqual([]);
+});
+
+describe('a list', () => {
+  test('leaves out what the disk cannot read, and tells the rest', async () => {
+    const { store, put, home } = await openStore();
+    for (const letter of 'abc') await put(recordOf(`7${letter}`, letter));
+    failReading(join(home, '7b.json'));
+    const { records } = await store.list('ada', null, 10);
+    expect(records.map(({ id }) => id)).toEqual(['7a', '7c']);
+  });
+
+  test('of which the disk can read nothing is none', async () => {
+    const { store, put, home } = await openStore();
+    await put(recordOf('7a', 'a'));
+    failReading(join(home, '7a.json'));
+    await expect(store.list('ada', null, 10)).rejects.toThrow('EIO');
+  });
+});
+
+test('a sweep of expired pictures ends after the one that it is at when the server stops', async () => {
+  const { store, put } = await openStore();
+  for (const letter of 'abc') await put(recordOf(`7${letter}`, letter, DUE));
+  const stop = new AbortController();
+  const visited: string[] = [];
+  const before = async ({ id }: ImageRecord) => {
+    visited.push(id);
+    stop.abort();
+  };
+  await store.sweepExpired(DUE, before, stop.signal);
+  expect(visited).toHaveLength(1);
+  expect(await store.sweepExpired(DUE, ignore)).toEqual([]);
+  expect((await store.list('ada', null, 10)).records).toEqual([]);
 });
 
 /** But for drafts, which the next start sweeps. */

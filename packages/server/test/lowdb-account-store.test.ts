@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openLowdbAccountStore } from '../src/adapters/lowdb/account-store.ts';
 import { createGroupCommit } from '../src/adapters/lowdb/group-commit.ts';
 import { accountStoreContract, newKey, newSession, newUser } from './contracts/account-store.ts';
+import { failReading } from './failing-disk.ts';
 import { temporaryFolder } from './test-app.ts';
 
 const newPlace = async () => join(await temporaryFolder(), 'db.json');
@@ -31,6 +32,19 @@ describe('db.json', () => {
       message: expect.stringContaining(path) as string,
     });
     expect(await readFile(path, 'utf8')).toBe(text);
+  });
+
+  test('that the disk cannot read is damaged: the last good copy is named', async () => {
+    const path = await newPlace();
+    await writeFile(path, '{}');
+    await writeFile(`${path}.previous`, '{}');
+    failReading(path);
+    await expect(openLowdbAccountStore(path)).rejects.toMatchObject({
+      code: 'data_unreadable',
+      message: expect.stringContaining(
+        `${path} is damaged and has been left as it is. The last good copy is`,
+      ) as string,
+    });
   });
 
   test('of a newer format is refused with a sentence that names the last good copy, where there is one', async () => {

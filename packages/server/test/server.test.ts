@@ -1,10 +1,14 @@
 import { once } from 'node:events';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { LoginResponse } from '@imgup/shared';
 import { readConfig, startServer, type StartOptions } from '@imgup/server';
+import { tryLock } from 'fs-native-extensions';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { failLookingAt, failOpening } from './failing-disk.ts';
 import { makePicture, makePngOfSize } from './pictures.ts';
 import { filesOf, PASSWORD, temporaryFolder } from './test-app.ts';
 
@@ -166,6 +170,46 @@ describe('starting', () => {
       name: 'StartError',
       code: 'data_in_use',
       message: expect.stringContaining(`(process ${process.pid})`) as string,
+    });
+  });
+
+  test('a second server is refused even where the lock file was deleted under the first', async () => {
+    const { data, url } = await start();
+    await rm(join(data, 'server.lock'));
+    const message = new RegExp(`in use by another imgup server \\(process ${process.pid}\\)`);
+    await expect(start({ data })).rejects.toThrow(message);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    expect(await readFile(join(data, 'server.lock'), 'utf8')).toBe(`${process.pid}\n`);
+  });
+
+  test('a server does not take itself for another where the disk does not say whether its lock file is there', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+    const { data, url } = await start();
+    const asked = failLookingAt(join(data, 'server.lock'), 'EIO');
+    vi.advanceTimersByTime(1000);
+    await vi.waitFor(() => expect(asked()).toBeGreaterThan(0));
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+
+  test('a server whose data folder another has taken all the same answers nothing more', async () => {
+    const { data, url } = await start();
+    // As a server would that was started while this one had no time to look.
+    const taken = await open(join(data, 'taken'), 'a+');
+    onTestFinished(() => taken.close());
+    tryLock(taken.fd, 1_000_000, 1);
+    await rename(join(data, 'taken'), join(data, 'server.lock'));
+    await vi.waitFor(async () => expect((await fetch(`${url}/healthz`)).status).toBe(503), 5000);
+  });
+
+  test('a data folder that is read-only is refused with what to do', async () => {
+    const data = await temporaryFolder();
+    failOpening(join(data, 'server.lock'), 'EROFS');
+    await expect(start({ data })).rejects.toMatchObject({
+      code: 'data_unreadable',
+      message: `The data folder ${data} is read-only, and a server has to write there: make it writable, and start again.`,
     });
   });
 

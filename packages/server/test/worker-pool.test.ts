@@ -11,6 +11,8 @@ vi.mock('node:fs', { spy: true });
 const WORKER = `
 export const answer = () => 42;
 export const hang = () => { for (;;); };
+export const die = () => process.exit(1);
+export const starve = () => { throw new Error('EMFILE: too many open files, uv_resident_set_memory'); };
 `;
 
 async function openPool(longest?: number) {
@@ -31,6 +33,14 @@ test('a worker that hangs is ended, another takes its place, and a job that wait
   const pool = await openPool(1500);
   const [hanging, waiting] = await Promise.allSettled([pool.run('hang', {}), pool.run('answer', {})]);
   expect(hanging).toMatchObject({ reason: { code: 'job_too_long' } });
+  expect(waiting).toMatchObject({ reason: { code: 'worker_unavailable' } });
+  expect(await pool.run('answer', {})).toBe(42);
+}, 20_000);
+
+test('a job does not wait for a worker that has died at work, and the next has another', async () => {
+  const pool = await openPool();
+  const [dying, waiting] = await Promise.allSettled([pool.run('die', {}), pool.run('answer', {})]);
+  expect(dying).toMatchObject({ reason: { code: 'worker_died' } });
   expect(waiting).toMatchObject({ reason: { code: 'worker_unavailable' } });
   expect(await pool.run('answer', {})).toBe(42);
 }, 20_000);
@@ -63,6 +73,11 @@ test('no process is started without the descriptors that it takes, and none is h
   await expect(pool.run('answer', {})).rejects.toMatchObject({ code: 'worker_unavailable', cause: fault });
   expect(vi.mocked(closeSync).mock.calls).toEqual([[1001]]);
   expect(await pool.run('answer', {})).toBe(42);
+}, 20_000);
+
+test('a job whose worker the system refuses something was not done', async () => {
+  const pool = await openPool();
+  await expect(pool.run('starve', {})).rejects.toMatchObject({ code: 'worker_unavailable' });
 }, 20_000);
 
 test('a pool that is closed starts no worker again', async () => {

@@ -100,16 +100,26 @@ export interface ImageStore {
    */
   delete(owner: string, id: string): Promise<ImageRecord | null>;
 
-  /** Removes all pictures of an owner; none is no error. */
+  /**
+   * Removes all pictures of an owner; none is no error. Where this has been refused by the disk, nobody finds them any
+   * more, and `finishRemovals` tries again.
+   */
   deleteOwner(owner: string): Promise<void>;
 
   /** Removes what an owner without pictures has left; the pictures of one who has some stay. */
   tidyOwner(owner: string): Promise<void>;
 
   /**
-   * Finishes removals that the disk has refused, and removes the pictures that have expired, each after `before` has been called with it.
+   * Tries all removals again that the disk has refused: what nobody finds any more must not be back after a restart.
+   * Rejects where one is still refused.
+   */
+  finishRemovals(): Promise<void>;
+
+  /**
+   * Removes the pictures that have expired, each after `before` has been called with it.
    *
+   * @param signal ends it after the picture that it is at; the others are removed the next time
    * @returns why some could not be removed, an error each; they are tried again the next time
    */
-  sweepExpired(now: number, before: (record: ImageRecord) => Promise<void>): Promise<unknown[]>;
+  sweepExpired(now: number, before: (record: ImageRecord) => Promise<void>, signal?: AbortSignal): Promise<unknown[]>;
 }

@@ -72,9 +72,12 @@ export function createImages({ store, smallVersions, now, logger }: ImagesOption
       await smallVersions.removeAll(owner);
     },
 
+    /** Finishes what the disk has not let be removed; rejects where it still does not. */
+    finishRemovals: store.finishRemovals,
+
     /** Removes what has expired from the disk; readers have not found it since. */
-    async sweepExpired(): Promise<void> {
-      const [err, ...others] = await store.sweepExpired(now(), smallVersions.remove);
+    async sweepExpired(signal: AbortSignal): Promise<void> {
+      const [err, ...others] = await store.sweepExpired(now(), smallVersions.remove, signal);
       if (err !== undefined) logger.error({ err, pictures: 1 + others.length }, 'expired pictures cannot be removed');
     },
 

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { dictionary } from '@zxcvbn-ts/language-common';
 import { PASSWORD_MAX_BYTES, PASSWORD_MIN_BYTES } from '@imgup/shared';
 import { AppError } from '../errors.ts';
 import { noMetrics, type Metrics } from '../ports/metrics.ts';
@@ -13,6 +14,8 @@ interface PasswordsOptions {
 
 /** Hash jobs that may wait for a worker, per worker; beyond it, callers are told to come back. */
 const QUEUE_PER_WORKER = 64;
+
+const COMMON_PASSWORDS: ReadonlySet<string> = new Set(dictionary['passwords-common'].map(String));
 
 export type Passwords = ReturnType<typeof createPasswords>;
 
@@ -29,7 +32,6 @@ export function createPasswords({ cost, metrics = noMetrics }: PasswordsOptions)
   const jobs = 'Passwords that are being hashed, and those that wait for a worker.';
   metrics.gauge('imgup_password_jobs', jobs, () => pool.load().running, { state: 'running' });
   metrics.gauge('imgup_password_jobs', jobs, () => pool.load().waiting, { state: 'waiting' });
-  let commonPasswords: ReadonlySet<string> | undefined;
   /** What unknown users' passwords are compared with. It must be a real hash: a malformed one is answered at once. */
   let decoy: Promise<string> | undefined;
 
@@ -77,9 +79,8 @@ export function createPasswords({ cost, metrics = noMetrics }: PasswordsOptions)
       if (/\p{Cc}|\p{Cs}/u.test(normalized)) {
         throw new AppError('password_invalid', 'A password may not hold control characters. Choose another one.');
       }
-      commonPasswords ??= await loadCommonPasswords();
       const lower = normalized.toLowerCase();
-      if (commonPasswords.has(lower) || lower === username.toLowerCase()) {
+      if (COMMON_PASSWORDS.has(lower) || lower === username.toLowerCase()) {
         throw new AppError(
           'password_common',
           'This password is one of the first that attackers try. Choose another one.',
@@ -123,10 +124,4 @@ function busy(cause?: unknown): AppError {
 export function describeHash(hash: string): string {
   const cost = /^\$2[aby]\$(\d\d)\$/.exec(hash)?.[1];
   return cost === undefined ? 'unknown' : `bcrypt, cost ${Number(cost)}`;
-}
-
-/** Half a megabyte of text, so it is loaded when the first password is chosen. */
-async function loadCommonPasswords(): Promise<Set<string>> {
-  const { dictionary } = await import('@zxcvbn-ts/language-common');
-  return new Set(dictionary['passwords-common'].map(String));
 }

@@ -6,6 +6,8 @@ import type { StorageProbe } from '../ports/storage-probe.ts';
 interface ReadinessOptions {
   probe: StorageProbe;
   store: Pick<AccountStore, 'check'>;
+  /** Finishes what the storage has refused to undo; rejects where it still does. */
+  finish: () => Promise<void>;
   /** Bytes that uploads must leave free. */
   minFree: number;
 }
@@ -15,7 +17,7 @@ const ROOM_FOR_ONE = 64 * 1024;
 
 export type Readiness = ReturnType<typeof createReadiness>;
 
-export function createReadiness({ probe, store, minFree }: ReadinessOptions) {
+export function createReadiness({ probe, store, finish, minFree }: ReadinessOptions) {
   /** Bytes of the uploads under way, of which the disk may hold none, some or all by now. */
   let promised = 0;
 
@@ -46,13 +48,14 @@ export function createReadiness({ probe, store, minFree }: ReadinessOptions) {
     },
 
     /**
-     * Whether uploads can be taken now.
+     * Whether uploads can be taken now, and all that was refused is off the disk.
      *
      * @throws AppError `storage_full`, `storage_unavailable`, or what the storage says
      */
     async check(): Promise<void> {
       refuseBeyond(await probe.freeBytes(), ROOM_FOR_ONE);
       await Promise.all([probe.tryWriting(), store.check()]);
+      await finish();
     },
   };
 }

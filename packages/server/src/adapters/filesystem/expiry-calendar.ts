@@ -21,12 +21,21 @@ export function createExpiryCalendar(folder: string) {
       await syncFolder(dirname(folder));
     },
 
-    /** Calls `visit` for every entry whose hour has begun; true from it takes the entry out. */
-    async sweep(now: number, visit: (owner: string, id: string) => Promise<boolean>): Promise<void> {
+    /**
+     * Calls `visit` for every entry whose hour has begun; true from it takes the entry out.
+     *
+     * @param signal ends it after the entry that it is at
+     */
+    async sweep(
+      now: number,
+      signal: AbortSignal,
+      visit: (owner: string, id: string) => Promise<boolean>,
+    ): Promise<void> {
       const hours = (await readdir(folder).catch(() => [])).filter((name) => HOUR.test(name));
       for (const hour of hours.filter((name) => name <= hourOf(new Date(now).toISOString()))) {
         for (const entry of await readdir(join(folder, hour))) {
           const [, owner, id] = ENTRY.exec(entry) ?? [];
+          if (signal.aborted) return;
           // Not put there by a server.
           if (owner === undefined || id === undefined) continue;
           if (await visit(owner, id)) await rm(join(folder, hour, entry), { force: true });

@@ -10,6 +10,7 @@ import { openFolder, type OpenFolder } from './open-folder.ts';
 import { parseRecord } from './parse-record.ts';
 import { createQuotaReservations } from './quota-reservations.ts';
 import { readIfThere } from './read-if-there.ts';
+import { createRemovedOwners } from './removed-owners.ts';
 import { syncFolder } from './sync-folder.ts';
 import { syncIfThere } from './sync-if-there.ts';
 import { writeDurably } from './write-durably.ts';
@@ -43,15 +44,20 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   /** Pictures that the disk did not let be removed for good, by the path of their record: nobody finds them any more. */
   const unremoved = new Map<string, ImageRecord>();
   const quotas = createQuotaReservations();
+  const removedOwners = createRemovedOwners(folder);
 
   const recordPath = (owner: string, id: string) => join(folder, owner, `${id}.json`);
   const picturePath = ({ owner, id, extension }: ImageRecord) => join(folder, owner, `${id}.${extension}`);
   const pointerPath = (owner: string, digestKey: string) => join(folder, owner, 'by-digest', digestKey);
 
-  async function head(owner: string, id: string): Promise<ImageRecord | null> {
-    if (!SAFE_ID.test(owner) || !SAFE_ID.test(id) || unremoved.has(recordPath(owner, id))) return null;
+  async function readRecord(owner: string, id: string): Promise<ImageRecord | null> {
+    if (!SAFE_ID.test(owner) || !SAFE_ID.test(id)) return null;
     const text = await readIfThere(recordPath(owner, id));
     return text === null ? null : parseRecord(text, recordPath(owner, id));
+  }
+
+  async function head(owner: string, id: string): Promise<ImageRecord | null> {
+    return removedOwners.has(owner) || unremoved.has(recordPath(owner, id)) ? null : readRecord(owner, id);
   }
 
   async function findByDigest(owner: string, digestKey: string): Promise<ImageRecord | null> {
@@ -59,8 +65,10 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     return id === null ? null : head(owner, id);
   }
 
-  async function hasPicture(like: ImageRecord, id: string): Promise<boolean> {
-    return SAFE_ID.test(id) && (await exists(picturePath({ ...like, id })));
+  /** Whether damage has left a picture under this id without its record. */
+  async function isUnrecorded(like: ImageRecord, id: string): Promise<boolean> {
+    if (!SAFE_ID.test(id) || (await exists(recordPath(like.owner, id)))) return false;
+    return exists(picturePath({ ...like, id }));
   }
 
   async function makeFolders(home: string): Promise<void> {
@@ -112,7 +120,11 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
 
   /** The later of two expiries is what both uploaders can rely on. */
   async function extend(known: ImageRecord, expiresAt: string | null): Promise<ImageRecord> {
-    if (known.expiresAt === null || (expiresAt !== null && expiresAt <= known.expiresAt)) return known;
+    if (known.expiresAt === null || (expiresAt !== null && expiresAt <= known.expiresAt)) {
+      // It may be so because of a server that was killed, or a disk that failed, before that could last.
+      await syncFolder(join(folder, known.owner));
+      return known;
+    }
     const extended = { ...known, expiresAt };
     if (expiresAt !== null) await calendar.add(known.owner, known.id, expiresAt);
     await writeDurably(recordPath(known.owner, known.id), JSON.stringify(extended));
@@ -131,7 +143,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     await removeDurably(picturePath(record), sync);
   }
 
-  /** What fails is remembered, to be removed before the owner's next upload of these bytes, or by the next sweep. */
+  /** What fails is remembered, to be removed before the owner's next upload of these bytes, or by `finishRemovals`. */
   async function remove(record: ImageRecord): Promise<void> {
     const key = recordPath(record.owner, record.id);
     try {
@@ -149,7 +161,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     await remove(record).catch(() => unlink(record, ignore).catch(ignore));
   }
 
-  async function finishRemovals(owner: string, digestKey: string): Promise<void> {
+  async function finishRemovalsOf(owner: string, digestKey: string): Promise<void> {
     const left = [...unremoved.values()].filter((record) => record.owner === owner && record.digestKey === digestKey);
     for (const record of left) await remove(record);
   }
@@ -160,17 +172,17 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
 
     put(received, file, now, { quota }) {
       return oneAtATime(`${received.owner}/${received.digestKey}`, async () => {
-        await finishRemovals(received.owner, received.digestKey);
+        await finishRemovalsOf(received.owner, received.digestKey);
         const pointed = await readIfThere(pointerPath(received.owner, received.digestKey));
         const known = pointed === null ? null : await head(received.owner, pointed);
         // A record whose picture is lost must not keep the picture out.
         if (known !== null && !isExpired(known, now) && (await exists(picturePath(known)))) {
           return { outcome: 'known', record: await extend(known, received.expiresAt) };
         }
-        // The record was lost by damage, and the picture's link has been given out.
-        const isUnrecorded = pointed !== null && known === null && (await hasPicture(received, pointed));
-        const record = isUnrecorded ? { ...received, id: pointed } : received;
-        const work = () => store(record, file, isUnrecorded);
+        // Its link has been given out.
+        const isThere = pointed !== null && known === null && (await isUnrecorded(received, pointed));
+        const record = isThere ? { ...received, id: pointed } : received;
+        const work = () => store(record, file, isThere);
         if (quota === null) {
           await work();
           return { outcome: 'created', record };
@@ -188,10 +200,15 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
       // One more than asked for tells whether there is a next page.
       const ids = await index.page(owner, after, limit + 1);
       const page = ids.slice(0, limit);
-      // `imgup admin check` tells of damaged ones; they do not hide the others.
-      const records = await Promise.all(page.map((id) => head(owner, id).catch(ifDamaged)));
+      const looks = await Promise.allSettled(page.map((id) => head(owner, id)));
+      const records = looks.flatMap((look) => (look.status === 'fulfilled' && look.value !== null ? [look.value] : []));
+      for (const look of looks) {
+        // `imgup admin check` tells of damaged ones; they do not hide the others. Of a disk that reads none nothing is known.
+        const isLeftOut = look.status === 'fulfilled' || isDamage(look.reason, { othersAreRead: records.length > 0 });
+        if (!isLeftOut) throw look.reason;
+      }
       const next = ids.length > limit ? (page.at(-1) ?? null) : null;
-      return { records: records.filter((record) => record !== null), next };
+      return { records, next };
     },
 
     usage: (owner) => index.usage(owner),
@@ -205,7 +222,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     withFile: (record, work) => work(picturePath(record)),
 
     async delete(owner, id) {
-      const find = async () => unremoved.get(recordPath(owner, id)) ?? (await head(owner, id));
+      const find = async () => unremoved.get(recordPath(owner, id)) ?? (await readRecord(owner, id));
       const found = await find();
       if (found === null) return null;
       return oneAtATime(`${owner}/${found.digestKey}`, async () => {
@@ -218,10 +235,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     async deleteOwner(owner) {
       if (!SAFE_ID.test(owner)) return;
       try {
-        // Again where an upload that was under way has put something there meanwhile.
-        await rm(join(folder, owner), { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
-        // Even where nothing was there: an interrupted server may have removed it and come no further.
-        await syncFolder(folder);
+        await removedOwners.remove(owner);
       } finally {
         index.forget(owner);
       }
@@ -232,13 +246,20 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
       for (const path of [join(folder, owner, 'by-digest'), join(folder, owner)]) await rmdir(path).catch(ignore);
     },
 
-    async sweepExpired(now, before) {
+    async finishRemovals() {
+      const removals = [
+        ...[...unremoved.values()].map(({ owner, digestKey }) =>
+          oneAtATime(`${owner}/${digestKey}`, () => finishRemovalsOf(owner, digestKey)),
+        ),
+        ...removedOwners.unfinished().map((owner) => removedOwners.remove(owner)),
+      ];
+      await Promise.allSettled(removals);
+      await Promise.all(removals);
+    },
+
+    async sweepExpired(now, before, signal = new AbortController().signal) {
       const failures: unknown[] = [];
-      for (const { owner, digestKey } of unremoved.values()) {
-        const finished = oneAtATime(`${owner}/${digestKey}`, () => finishRemovals(owner, digestKey));
-        await finished.catch((error: unknown) => failures.push(error));
-      }
-      await calendar.sweep(now, async (owner, id) => {
+      await calendar.sweep(now, signal, async (owner, id) => {
         // Not to be forgotten with a restart.
         if (unremoved.has(recordPath(owner, id))) return false;
         try {
@@ -270,9 +291,9 @@ async function removeDurably(path: string, sync = syncIfThere): Promise<void> {
   await sync(dirname(path));
 }
 
-function ifDamaged(error: unknown): null {
-  if (error instanceof AppError) return null;
-  throw error;
+function isDamage(error: unknown, { othersAreRead }: { othersAreRead: boolean }): boolean {
+  const isBadBlock = (error as NodeJS.ErrnoException).code === 'EIO';
+  return error instanceof AppError || (isBadBlock && othersAreRead);
 }
 
 async function openFolders([home, digests]: [string, string]): Promise<[OpenFolder, OpenFolder]> {

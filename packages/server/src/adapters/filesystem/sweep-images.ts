@@ -84,6 +84,8 @@ async function mendPointers(
   { records, kept, pointers }: { records: Set<string>; kept: Set<string>; pointers: Pointers },
 ): Promise<number> {
   const digests = join(home, 'by-digest');
+  // A record may have been renamed by a server that was killed before that lasted: no pointer may outlive it.
+  await syncFolder(home);
   // Their folder may be lost with all of them.
   await mkdir(digests, { recursive: true, mode: 0o700 });
   const isGood = (target: string | null | undefined) =>

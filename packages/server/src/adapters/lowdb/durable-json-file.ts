@@ -42,11 +42,13 @@ export function createDurableJsonFile<T extends object>(
       try {
         text = await readFile(path, 'utf8');
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'ENOENT') {
           // No write ever takes the file away: somebody or something else has.
           if (await exists(previous)) throw await damaged('is missing', error);
           return null;
         }
+        if (code === 'EIO' || code === 'EISDIR') throw await damaged(DAMAGED, error);
         throw new StartError('data_unreadable', `${path} cannot be read: ${(error as Error).message}`, {
           cause: error,
         });

@@ -17,16 +17,19 @@ const TELLING: Partial<Record<Went, RegExp>> = {
 const TECHNICAL =
   /^(Orientation|FileType|[XY]Resolution|ResolutionUnit|YCbCrPositioning|ExifVersion|FlashpixVersion|ComponentsConfiguration|ColorSpace|Pixel[XY]Dimension|.* IFD Pointer)$/;
 
+/** Loaded beside the start, which need not wait for it; later there may be no descriptor, and node tries no import twice. */
+const library = import('exifreader').catch(() => null);
+
 /** What an Exif block tells, for people. The block goes whatever is found: this only gives names to it. */
 export async function nameExif(plan: Plan, exif: Buffer): Promise<Went[]> {
   if (!plan.mayNameExif()) return ['Exif'];
-  // 280 kB of code that a picture without Exif does not need.
-  const { default: reader } = await import('exifreader');
+  const reader = await library;
+  if (reader === null) return ['Exif'];
   let names: string[];
   let hasThumbnail: boolean;
   try {
     // Nothing that leads into other formats inside the block: they go with it.
-    const found = reader.load(exif, { expanded: true, includeTags: { exif: true, thumbnail: true } });
+    const found = reader.default.load(exif, { expanded: true, includeTags: { exif: true, thumbnail: true } });
     names = Object.keys(found.exif ?? {}).filter((name) => !TECHNICAL.test(name));
     hasThumbnail = found.Thumbnail !== undefined;
   } catch {

@@ -164,12 +164,16 @@ export function createS3ImageStore({ objects, scratch }: S3ImageStoreOptions): I
     // There are no folders, and what has ended is swept.
     tidyOwner: () => Promise.resolve(),
 
-    async sweepExpired(now, before) {
+    async finishRemovals() {
+      const removals = [...unremoved.values()].map(removeRest);
+      await Promise.allSettled(removals);
+      await Promise.all(removals);
+    },
+
+    async sweepExpired(now, before, signal) {
       const failures: unknown[] = [];
-      for (const record of unremoved.values()) {
-        await removeRest(record).catch((error: unknown) => failures.push(error));
-      }
       await calendar.sweep(now, async (owner, id) => {
+        if (signal?.aborted === true) return false;
         try {
           for (let tries = 0; tries < TRIES; tries += 1) {
             const found = await records.read(owner, id);
