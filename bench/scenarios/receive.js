@@ -86,13 +86,13 @@ const KB = 1000;
 const MB = 1000 * KB;
 
 /** At most so many bytes a run, which have to be written and removed again. */
-const BYTES_A_RUN = 600 * MB;
+const BYTES_A_RUN = 300 * MB;
 
 /** @param {Bench} bench @returns {Promise<{ rows: Row[], tables: string[] }>} */
 export async function receive({ folder, quick, say }) {
   const sizes = [50 * KB, MB, 20 * MB];
   const atOnce = quick ? [8] : [1, 8, 64];
-  const rounds = quick ? 2 : 5;
+  const rounds = quick ? 2 : 3;
   const started = [];
   for (const contender of CONTENDERS) {
     const own = await mkdtemp(join(folder, 'contender-'));
@@ -137,7 +137,7 @@ export async function receive({ folder, quick, say }) {
     say('warm');
     for (const bytes of sizes) {
       for (const connections of atOnce) {
-        const uploads = Math.max(connections, Math.min(quick ? 200 : 1500, Math.floor(BYTES_A_RUN / bytes)));
+        const uploads = Math.max(connections, Math.min(quick ? 200 : 800, Math.floor(BYTES_A_RUN / bytes)));
         for (let round = -1; round < rounds; round += 1) {
           // Each round begins with another, so that none always follows the same.
           const order = started.map((_, index) => started[(index + Math.max(0, round)) % started.length]);

@@ -149,7 +149,9 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       version: readVersion(),
     });
 
+    const { warnOfManyUsers } = accountParts;
     await warnOfFullDisk(readiness, logger);
+    await warnOfManyUsers();
     const underWay = createUnderWay();
     let closing = false;
     const stop = new AbortController();
@@ -162,6 +164,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     // Looks at everything that is stored, which nobody need wait for.
     void background(pictures.sweepLeftovers);
     const stopSweeping = repeat(SWEEP_INTERVAL, async () => {
+      await background(warnOfManyUsers);
       await background(sessions.sweep);
       await background(pictures.sweepLeftovers);
     });

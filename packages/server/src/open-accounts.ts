@@ -16,7 +16,16 @@ export interface AccountParts {
   store: AccountStore;
   limiter: UploadLimiter;
   openLog: OpenSlidingLog;
+  /** Says in the log where there are nearly as many users as the engine is good for. */
+  warnOfManyUsers(): Promise<void>;
 }
+
+/**
+ * Users from which on db.json is warned of, and beyond which it is too slow: every change writes all of it, and nothing else happens
+ * while it is made into text. docs/BENCHMARKS.md has the curve.
+ */
+const MANY_USERS = 10_000;
+const TOO_MANY_USERS = 30_000;
 
 interface OpenAccountsOptions {
   config: Pick<ServerConfig, 'accounts' | 'data' | 'uploadLimit'>;
@@ -33,7 +42,7 @@ interface OpenAccountsOptions {
  */
 export async function openAccounts({ config, logger, metrics, now }: OpenAccountsOptions): Promise<AccountParts> {
   const { accounts: url, data, uploadLimit } = config;
-  if (url === null) return openEmbedded({ data, uploadLimit, now });
+  if (url === null) return openEmbedded({ data, uploadLimit, logger, now });
   // The embedded server does without the database's libraries.
   const { openPostgres } = await import('./adapters/postgres/open-postgres.ts');
   const parts = await openPostgres({ url, uploadLimit, logger, metrics, now });
@@ -43,21 +52,30 @@ export async function openAccounts({ config, logger, metrics, now }: OpenAccount
     await parts.store.close();
     throw error;
   }
-  return parts;
+  // A database has room for more users than there are people.
+  return { ...parts, warnOfManyUsers: () => Promise.resolve() };
 }
 
 async function openEmbedded({
   data,
   uploadLimit: { uploads: limit, windowMs },
+  logger,
   now,
-}: Pick<ServerConfig, 'data' | 'uploadLimit'> & Pick<OpenAccountsOptions, 'now'>): Promise<AccountParts> {
+}: Pick<ServerConfig, 'data' | 'uploadLimit'> & Pick<OpenAccountsOptions, 'logger' | 'now'>): Promise<AccountParts> {
   await requireAccounts(data);
   // Limits go by a clock that nobody sets: a step of the system's would admit too many.
   const steady = now ?? (() => performance.now());
+  const store = await openLowdbAccountStore(join(data, 'db.json'), now);
   return {
-    store: await openLowdbAccountStore(join(data, 'db.json'), now),
+    store,
     limiter: createMemoryUploadLimiter({ limit, windowMs, now: steady }),
     openLog: (_name, options) => createMemorySlidingLog({ ...options, now: steady }),
+    async warnOfManyUsers() {
+      const users = (await store.listUsers()).length;
+      if (users < MANY_USERS) return;
+      const advice = `every change writes all of db.json, which is too slow from ${TOO_MANY_USERS} users on: move them to PostgreSQL (imgup admin migrate, --accounts)`;
+      logger.warn({ users }, advice);
+    },
   };
 }
 
