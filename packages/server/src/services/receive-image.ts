@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { IMAGE_TYPE_NAMES, IMAGE_TYPES, type ImageType } from '@imgup/shared';
 import { ulid } from 'ulid';
 import { AppError } from '../errors.ts';
@@ -159,9 +160,15 @@ async function recognise(head: Uint8Array) {
   throw new AppError('image_type_unsupported', `${what}; accepted are ${IMAGE_TYPE_NAMES}.`);
 }
 
+/** Of a ULID, five bits each. */
+const RANDOM_CHARACTERS = 16;
+
 /** A ULID of the time counted down, so that names in alphabetical order are pictures from the newest to the oldest. */
 function newestFirstId(at: number): string {
-  return ulid(2 ** 48 - 1 - at).toLowerCase();
+  // By itself the library would ask the system for each of the 16 characters: a fiftieth of a small upload's time.
+  const random = randomBytes(RANDOM_CHARACTERS);
+  let used = 0;
+  return ulid(2 ** 48 - 1 - at, () => random.readUInt8(used++) / 256).toLowerCase();
 }
 
 function quotaExceeded(quota: number | null): AppError {
