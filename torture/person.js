@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
-const CLI = fileURLToPath(new URL('../packages/cli/dist/main.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../packages/cli/dist/main.cjs', import.meta.url));
 const PASSWORD = 'a long enough secret';
 
 /**

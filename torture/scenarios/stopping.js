@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { json, tokensOf } from '../clients.js';
 import { uniquePng } from '../pictures.js';
 
-const IMGUP = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
+const IMGUP = fileURLToPath(new URL('../../packages/cli/dist/main.cjs', import.meta.url));
 
 /** @type {import('../main.js').Scenario} */
 export const stopping = {

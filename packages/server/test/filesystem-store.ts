@@ -35,7 +35,7 @@ export async function openStore(data?: string) {
   /** A picture as it arrives. */
   async function receive(): Promise<string> {
     const file = join(folder, crypto.randomUUID());
-    await writeFile(file, 'picture', { flush: true });
+    await writeFile(file, 'picture');
     return file;
   }
   return {
