@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { watchFileCalls } from './file-calls.ts';
-import { filesOf, openApp } from './test-app.ts';
+import { makePicture } from './pictures.ts';
+import { filesOf, imageOf, openApp } from './test-app.ts';
 
 const UNLIMITED = { uploads: 10_000, windowMs: 60_000 };
 
@@ -54,3 +55,22 @@ test.each([
     expect(nth).toBeGreaterThan(40);
   },
 );
+
+test.each(['', '?w=160'])('whichever call to the disk fails, a picture that is read (%s) is not left open', async (query) => {
+  const app = await openApp({ minFree: 0 });
+  const { access_token } = await app.register('ada');
+  const { url } = await imageOf(await app.upload(access_token, await makePicture({ width: 300 })));
+  const read = async () => app.request(new URL(url).pathname + query);
+  await (await read()).arrayBuffer();
+  const disk = watchFileCalls(['images', 'cache'].map((name) => join(app.data, name)));
+  const statuses = [];
+  for (let [nth, failed]: [number, string | null] = [1, '']; failed !== null; nth += 1) {
+    disk.fail(nth, 'EIO');
+    const answer = await read();
+    await answer.arrayBuffer().catch(() => undefined);
+    failed = disk.mend();
+    statuses.push(answer.status);
+    await vi.waitFor(() => expect(disk.open(), `${failed}`).toEqual([]));
+  }
+  expect(new Set(statuses)).toEqual(new Set([200, 503]));
+});
