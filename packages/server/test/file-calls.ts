@@ -2,7 +2,19 @@ import fs, { type FileHandle } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { onTestFinished } from 'vitest';
 
-const OF_PATHS = ['access', 'mkdir', 'open', 'readdir', 'readFile', 'rename', 'rm', 'rmdir', 'stat', 'unlink', 'writeFile'];
+const OF_PATHS = [
+  'access',
+  'mkdir',
+  'open',
+  'readdir',
+  'readFile',
+  'rename',
+  'rm',
+  'rmdir',
+  'stat',
+  'unlink',
+  'writeFile',
+];
 const OF_FILES = ['close', 'read', 'stat', 'sync', 'write', 'writeFile', 'writev'];
 
 type Call = (...args: unknown[]) => Promise<unknown>;
@@ -28,12 +40,12 @@ export function watchFileCalls(folders: string[]) {
 
   function watchHandle(handle: FileHandle, path: string, flags: unknown): void {
     opened.set(handle, path);
-    handle.once('close', () => opened.delete(handle));
     for (const name of OF_FILES) {
       const original = Reflect.get(handle, name) as Call;
       Object.assign(handle, {
         [name]: (...args: unknown[]) => {
           if (name === 'sync') openedTo.set(path, flags);
+          if (name === 'close') opened.delete(handle);
           return call(name, path, () => Reflect.apply(original, handle, args));
         },
       });

@@ -203,7 +203,11 @@ test('no file is fsynced that was opened to be read, which Windows refuses', asy
   const { data, put } = await openStore();
   const disk = watchFileCalls([data]);
   await put(recordOf('7a', 'a', DUE));
-  const isFolder = (path: string) => stat(path).then((found) => found.isDirectory(), () => false);
+  const isFolder = (path: string) =>
+    stat(path).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
   const ways = [];
   for (const [path, flags] of disk.synced) if (!(await isFolder(path))) ways.push(flags);
   // The picture, its record and its pointer.

@@ -29,8 +29,7 @@ test.each([
   async (code, _, calls) => {
     const app = await openApp({ uploadLimit: UNLIMITED, minFree: 0, quota: 1e9 });
     const { access_token } = await app.register('ada');
-    const upload = async (seed: number) =>
-      app.upload(access_token, await picture(seed), { 'X-Imgup-Expires': '7d' });
+    const upload = async (seed: number) => app.upload(access_token, await picture(seed), { 'X-Imgup-Expires': '7d' });
     expect((await upload(0)).status).toBe(201);
     const disk = watchFileCalls(['images', 'incoming', 'cache', 'expiring'].map((name) => join(app.data, name)));
     let [nth, failed]: [number, string | null] = [0, ''];
@@ -47,7 +46,7 @@ test.each([
       const whole = calls === 1 ? left : left.filter((file) => !DRAFT.test(file));
       expect({ failed, status, left: whole.length }).toEqual({
         failed,
-        status: status === 201 ? 201 : (code === 'ENOSPC' ? 507 : 503),
+        status: status === 201 ? 201 : code === 'ENOSPC' ? 507 : 503,
         left: status === 201 ? 3 : 0,
       });
       expect(disk.open(), `${failed}`).toEqual([]);
@@ -56,21 +55,24 @@ test.each([
   },
 );
 
-test.each(['', '?w=160'])('whichever call to the disk fails, a picture that is read (%s) is not left open', async (query) => {
-  const app = await openApp({ minFree: 0 });
-  const { access_token } = await app.register('ada');
-  const { url } = await imageOf(await app.upload(access_token, await makePicture({ width: 300 })));
-  const read = async () => app.request(new URL(url).pathname + query);
-  await (await read()).arrayBuffer();
-  const disk = watchFileCalls(['images', 'cache'].map((name) => join(app.data, name)));
-  const statuses = [];
-  for (let [nth, failed]: [number, string | null] = [1, '']; failed !== null; nth += 1) {
-    disk.fail(nth, 'EIO');
-    const answer = await read();
-    await answer.arrayBuffer().catch(() => undefined);
-    failed = disk.mend();
-    statuses.push(answer.status);
-    await vi.waitFor(() => expect(disk.open(), `${failed}`).toEqual([]));
-  }
-  expect(new Set(statuses)).toEqual(new Set([200, 503]));
-});
+test.each(['', '?w=160'])(
+  'whichever call to the disk fails, a picture that is read (%s) is not left open',
+  async (query) => {
+    const app = await openApp({ minFree: 0 });
+    const { access_token } = await app.register('ada');
+    const { url } = await imageOf(await app.upload(access_token, await makePicture({ width: 300 })));
+    const read = async () => app.request(new URL(url).pathname + query);
+    await (await read()).arrayBuffer();
+    const disk = watchFileCalls(['images', 'cache'].map((name) => join(app.data, name)));
+    const statuses = [];
+    for (let [nth, failed]: [number, string | null] = [1, '']; failed !== null; nth += 1) {
+      disk.fail(nth, 'EIO');
+      const answer = await read();
+      await answer.arrayBuffer().catch(() => undefined);
+      failed = disk.mend();
+      statuses.push(answer.status);
+      await vi.waitFor(() => expect(disk.open(), `${failed}`).toEqual([]));
+    }
+    expect(new Set(statuses)).toEqual(new Set([200, 503]));
+  },
+);
