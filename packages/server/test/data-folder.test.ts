@@ -10,7 +10,7 @@ test('a lock that is not taken leaves no file open, whichever call to the disk f
   const disk = watchFileCalls([data]);
   for (let [nth, failed]: [number, string | null] = [1, '']; failed !== null; nth += 1) {
     disk.fail(nth, 'EIO');
-    await expect(lockDataFolder(data)).rejects.toThrow();
+    await expect(lockDataFolder(data)).rejects.toBeInstanceOf(Error);
     failed = disk.mend();
     expect(disk.open(), `${failed}`).toEqual([]);
   }
