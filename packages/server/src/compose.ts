@@ -118,7 +118,10 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const checker = config.verify === 'full' ? decoder : createHeaderDecoder({ decoder, maxPixels: config.maxPixels });
     const smallVersions = createSmallVersions({ store: imageStore, cache, decoder, now });
     const images = createImages({ store: imageStore, smallVersions, now, logger });
-    const readiness = createReadiness({ probe, store, finish: images.finishRemovals, minFree: config.minFree });
+    const finishRemovals = async () => {
+      await Promise.all([images.finishRemovals(), incoming.finishRemovals()]);
+    };
+    const readiness = createReadiness({ probe, store, finish: finishRemovals, minFree: config.minFree });
     const accounts = createAccounts({ store, images, passwords, sessions, registration });
     const receiveImage = createReceiveImage({
       store: imageStore,
@@ -173,7 +176,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
       await background(accounts.sweepRemovals);
     });
     // Silent: who has asked for it was told, and so was the log.
-    const stopRetrying = repeat(RETRY_INTERVAL, () => underWay.add(images.finishRemovals().catch(() => undefined)));
+    const stopRetrying = repeat(RETRY_INTERVAL, () => underWay.add(finishRemovals().catch(() => undefined)));
     const rereadSecret = async () => {
       if (config.secrets !== null) return;
       const secrets = await rereadSecretFile(config.secretFile, now());

@@ -7,6 +7,7 @@ import type { ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { silentLogger } from './logger.ts';
 import { createRefuseUnheard } from './refuse-unheard.ts';
+import { createTakeTurns } from './take-turns.ts';
 
 /** How long a client may send on after an early answer; and one that was told that it is too slow. */
 const LINGER = 5000;
@@ -61,8 +62,12 @@ export async function startServer({ timeouts, ...options }: StartOptions): Promi
   app.metrics.gauge('imgup_connections', 'Open connections.', () => connections.size);
   const underWay = new Set<ServerResponse>();
   let stopping = false;
-  const answer = (request: IncomingMessage, response: ServerResponse) => {
+  const takeTurns = createTakeTurns();
+  const receive = (request: IncomingMessage, response: ServerResponse) => {
     unused.delete(request.socket);
+    takeTurns(request, response, () => answer(request, response));
+  };
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
     // HTTP/1.0 has no Host, and simple health checks speak it.
     if (request.httpVersion === '1.0') request.headers.host ??= 'localhost';
     response.once('finish', () => {
@@ -87,9 +92,9 @@ export async function startServer({ timeouts, ...options }: StartOptions): Promi
     void listener(request, response);
   };
   // A missing Host is the listener's to refuse: node's own answer to it has no body.
-  const server = createServer({ ...nodeTimeouts, requireHostHeader: false }, answer);
+  const server = createServer({ ...nodeTimeouts, requireHostHeader: false }, receive);
   // Without this, node would ask for the body before the app has looked at the headers.
-  server.on('checkContinue', answer);
+  server.on('checkContinue', receive);
   server.on('checkExpectation', (_request, response: ServerResponse) => {
     refuse.answer(response, 'expectation_failed');
   });

@@ -1,8 +1,9 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { ImageRecord } from '../src/ports/image-store.ts';
 import { failReading, watchSyncs } from './failing-disk.ts';
+import { watchFileCalls } from './file-calls.ts';
 import { DUE, ignore, openStore, recordOf } from './filesystem-store.ts';
 
 describe('the sweep of expired pictures', () => {
@@ -181,3 +182,34 @@ async function filesIn(home: string): Promise<string[]> {
   const files = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.'));
   return files.map(({ parentPath, name }) => relative(home, join(parentPath, name)).replaceAll('\\', '/')).toSorted();
 }
+
+test('an upload is stored though a list that is being read at that time cannot be', async () => {
+  const { store, put, home } = await openStore();
+  await put(recordOf('7a', 'a'));
+  const disk = watchFileCalls([home]);
+  let giveUp = () => undefined as void;
+  disk.fail(1, 'EMFILE', 1, new Promise((resolve) => (giveUp = resolve)));
+  const listed = store.list('ada', null, 10).catch(String);
+  const stored = put(recordOf('7b', 'b'));
+  // All that is left to do is to count it.
+  await vi.waitFor(async () => expect(await readdir(join(home, 'by-digest'))).toHaveLength(2));
+  await vi.waitFor(() => expect(disk.open()).toEqual([]));
+  giveUp();
+  expect(await listed).toContain('EMFILE');
+  await expect(stored).resolves.toMatchObject({ outcome: 'created' });
+});
+
+test('no file is fsynced that was opened to be read, which Windows refuses', async () => {
+  const { data, put } = await openStore();
+  const disk = watchFileCalls([data]);
+  await put(recordOf('7a', 'a', DUE));
+  const isFolder = (path: string) =>
+    stat(path).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+  const ways = [];
+  for (const [path, flags] of disk.synced) if (!(await isFolder(path))) ways.push(flags);
+  // The picture, its record and its pointer.
+  expect(ways.toSorted()).toEqual(['r+', 'wx', 'wx']);
+});

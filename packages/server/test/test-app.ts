@@ -30,8 +30,16 @@ export async function openApp(options: Partial<AppOptions> = {}): Promise<TestAp
   };
   onTestFinished(close);
 
-  const request = async (path: string, init?: RequestInit) =>
-    app.fetch(new Request(`http://imgup.test${path}`, { duplex: 'half', ...init }));
+  const answers: Response[] = [];
+  const request = async (path: string, init?: RequestInit) => {
+    const answer = await app.fetch(new Request(`http://imgup.test${path}`, { duplex: 'half', ...init }));
+    answers.push(answer);
+    return answer;
+  };
+  // A picture that nobody reads would stay open until node finds that, and says so.
+  onTestFinished(async () => {
+    for (const { body } of answers) if (body?.locked === false) await body.cancel();
+  });
   const post = (path: string, body: unknown, token?: string) =>
     request(path, {
       method: 'POST',

@@ -21,6 +21,11 @@ export interface Incoming {
 
   /** Streams a body into a file, which is not durable yet: most that is refused is refused later. When it rejects, the file is gone. */
   receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<ReceivedFile>;
-  /** Removes a received file that has not been moved away. */
+  /**
+   * Removes a received file that has not been moved away. Never rejects: whatever was answered for it stays true where the
+   * disk keeps it, and `finishRemovals` removes it then.
+   */
   discard(path: string): Promise<void>;
+  /** Removes what the disk has not let go of; rejects where it still does not. */
+  finishRemovals(): Promise<void>;
 }

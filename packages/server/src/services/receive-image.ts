@@ -125,8 +125,9 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         }
         if (type === undefined) throw new Error('A body was received, and nobody has looked at its start.');
         const createdAt = now();
+        left.add(clean);
         const stripped = keepMetadata ? null : await strip({ from: received.path, to: clean, type });
-        if (stripped !== null) left.add(clean);
+        if (stripped === null) left.delete(clean);
         const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };
         const record = {
           id: newestFirstId(createdAt),

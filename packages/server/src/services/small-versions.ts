@@ -45,9 +45,14 @@ export function createSmallVersions({ store, cache, decoder, now }: SmallVersion
     /** Where the check of an upload writes the first small version; `keep` it or remove it. */
     draft: () => cache.draft(),
 
+    /** Never rejects: the picture is stored, and this can be made again. What is left of the draft is the caller's. */
     async keep(record: ImageRecord, draft: string): Promise<void> {
-      await cache.keep(keyOf(record, FIRST_WIDTH, 'webp'), draft);
-      await removeIfGone(record);
+      try {
+        await cache.keep(keyOf(record, FIRST_WIDTH, 'webp'), draft);
+        await removeIfGone(record);
+      } catch {
+        // The folder may be emptied at any time, and a failing disk will be noticed where it matters.
+      }
     },
 
     /**

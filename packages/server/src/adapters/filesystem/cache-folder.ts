@@ -75,7 +75,10 @@ export async function openCacheFolder(folder: string, maxBytes: number): Promise
       if (sizes.get(key) === undefined) return null;
       try {
         const file = await open(join(folder, key), 'r');
-        const { size } = await file.stat();
+        const { size } = await file.stat().catch(async (error: unknown) => {
+          await file.close();
+          throw error;
+        });
         return { bytes: size, read: (range) => file.createReadStream(range), close: () => file.close() };
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;

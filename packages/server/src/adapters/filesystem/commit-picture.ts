@@ -48,7 +48,8 @@ export async function commitPicture({ file, picture, record, pointer, home, dige
 }
 
 async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r');
+  // To write, though nothing is written: Windows refuses to fsync what was opened to be read.
+  const file = await open(path, 'r+');
   try {
     await file.sync();
   } finally {

@@ -62,13 +62,18 @@ export async function lockDataFolder(folder: string): Promise<DataLock> {
   };
 }
 
+/** Where it rejects, the file is closed again. */
 async function lock(folder: string, file: FileHandle): Promise<void> {
-  // The byte that is locked lies beyond the text, because Windows lets nobody read a locked one.
-  if (!tryLock(file.fd, 1_000_000, 1)) {
-    const holder = await readHolder(file);
+  try {
+    // The byte that is locked lies beyond the text, because Windows lets nobody read a locked one.
+    if (!tryLock(file.fd, 1_000_000, 1)) {
+      const holder = await readHolder(file);
+      const message = `The data folder ${folder} is in use by another imgup server${holder}: stop that one, or choose another folder with --data.`;
+      throw new StartError('data_in_use', message);
+    }
+  } catch (error) {
     await file.close();
-    const message = `The data folder ${folder} is in use by another imgup server${holder}: stop that one, or choose another folder with --data.`;
-    throw new StartError('data_in_use', message);
+    throw error;
   }
   try {
     await file.truncate(0);

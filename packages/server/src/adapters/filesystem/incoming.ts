@@ -14,7 +14,19 @@ export async function openIncoming(folder: string): Promise<Incoming> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   // It was being received when that server ended, and nobody was told that it was stored.
   const leftovers = await readdir(folder);
+  /** Paths of files that the disk has kept. */
+  const unremoved = new Set<string>();
   for (const name of leftovers) await rm(join(folder, name), { force: true, recursive: true });
+
+  async function remove(path: string): Promise<void> {
+    unremoved.add(path);
+    await unlink(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    unremoved.delete(path);
+  }
+
+  const discard = (path: string) => remove(path).catch(() => undefined);
 
   return {
     swept: leftovers.length,
@@ -27,16 +39,16 @@ export async function openIncoming(folder: string): Promise<Incoming> {
         await file.close();
         return { path, ...received };
       } catch (error) {
-        await file.close();
-        await rm(path, { force: true });
+        await file.close().catch(() => undefined);
+        await discard(path);
         throw error;
       }
     },
 
-    async discard(path) {
-      await unlink(path).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error;
-      });
+    discard,
+
+    async finishRemovals() {
+      for (const path of unremoved) await remove(path);
     },
   };
 }

@@ -34,6 +34,9 @@ export function createOwnerIndex(folder: string) {
     return reading;
   }
 
+  /** What cannot be read is not in memory either, and no reason to take for failed what has been stored. */
+  const known = async (owner: string) => indexes.get(owner)?.catch(() => undefined);
+
   return {
     /** The ids after this one, or from the newest; at most `limit`. */
     async page(owner: string, after: string | null, limit: number): Promise<string[]> {
@@ -50,7 +53,7 @@ export function createOwnerIndex(folder: string) {
 
     /** Call once the picture is stored. An owner whose index is not in memory costs nothing. */
     async add(owner: string, id: string, bytes: number): Promise<void> {
-      const index = await indexes.get(owner);
+      const index = await known(owner);
       if (index === undefined) return;
       // It is there already if it was stored while the folder was being read, and counted with whatever was seen of it.
       take(index, id);
@@ -62,7 +65,7 @@ export function createOwnerIndex(folder: string) {
 
     /** Call once the picture is removed. */
     async remove(owner: string, id: string): Promise<void> {
-      const index = await indexes.get(owner);
+      const index = await known(owner);
       if (index !== undefined) take(index, id);
     },
 

@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { expect, test, vi } from 'vitest';
+import { watchFileCalls } from './file-calls.ts';
+import { makePicture } from './pictures.ts';
+import { filesOf, imageOf, openApp } from './test-app.ts';
+
+const UNLIMITED = { uploads: 10_000, windowMs: 60_000 };
+
+/** What a disk may keep until the next start, if it lets nothing be removed: the drafts of a record and of a pointer. */
+const DRAFT = /images.*[/\\]\.[0-9a-f-]{36}$/;
+
+/** One that is stripped, so that what is served is a copy of what was received. */
+function picture(seed: number): Promise<Buffer> {
+  return sharp({ create: { width: 8, height: 6, channels: 3, background: 'red' } })
+    .withExif({ IFD0: { Artist: `ada ${seed}` } })
+    .jpeg()
+    .toBuffer();
+}
+
+test.each([
+  ['EIO', 'one', 1],
+  ['EIO', 'all from one on', Infinity],
+  ['ENOSPC', 'three', 3],
+  ['EMFILE', 'three', 3],
+])(
+  'whichever calls to the disk fail (%s, %s), an upload is answered as it is stored, and leaves no file, nor one that is open',
+  { timeout: 60_000 },
+  async (code, _, calls) => {
+    const app = await openApp({ uploadLimit: UNLIMITED, minFree: 0, quota: 1e9 });
+    const { access_token } = await app.register('ada');
+    const upload = async (seed: number) => app.upload(access_token, await picture(seed), { 'X-Imgup-Expires': '7d' });
+    expect((await upload(0)).status).toBe(201);
+    const disk = watchFileCalls(['images', 'incoming', 'cache', 'expiring'].map((name) => join(app.data, name)));
+    let [nth, failed]: [number, string | null] = [0, ''];
+    while (failed !== null) {
+      nth += 1;
+      const before = await filesOf(app.data);
+      disk.fail(nth, code, calls);
+      const { status } = await upload(nth);
+      failed = disk.mend();
+      // Within a second of its recovery, or when somebody asks for it.
+      app.clock.now += 2000;
+      expect((await app.request('/readyz')).status, `${failed}`).toBe(200);
+      const left = (await filesOf(app.data)).filter((file) => !before.includes(file));
+      const whole = calls === 1 ? left : left.filter((file) => !DRAFT.test(file));
+      expect({ failed, status, left: whole.length }).toEqual({
+        failed,
+        status: status === 201 ? 201 : code === 'ENOSPC' ? 507 : 503,
+        left: status === 201 ? 3 : 0,
+      });
+      expect(disk.open(), `${failed}`).toEqual([]);
+    }
+    expect(nth).toBeGreaterThan(40);
+  },
+);
+
+test.each(['', '?w=160'])(
+  'whichever call to the disk fails, a picture that is read (%s) is not left open',
+  async (query) => {
+    const app = await openApp({ minFree: 0 });
+    const { access_token } = await app.register('ada');
+    const { url } = await imageOf(await app.upload(access_token, await makePicture({ width: 300 })));
+    const read = async () => app.request(new URL(url).pathname + query);
+    await (await read()).arrayBuffer();
+    const disk = watchFileCalls(['images', 'cache'].map((name) => join(app.data, name)));
+    const statuses = [];
+    for (let [nth, failed]: [number, string | null] = [1, '']; failed !== null; nth += 1) {
+      disk.fail(nth, 'EIO');
+      const answer = await read();
+      await answer.arrayBuffer().catch(() => undefined);
+      failed = disk.mend();
+      statuses.push(answer.status);
+      await vi.waitFor(() => expect(disk.open(), `${failed}`).toEqual([]));
+    }
+    expect(new Set(statuses)).toEqual(new Set([200, 503]));
+  },
+);
