@@ -189,6 +189,18 @@ describe.skipIf(!hasS3)('a server whose pictures are on an S3 store', { timeout:
     expect(await keysLeft(images)).toEqual([]);
   });
 
+  test('tells readers whom it sends to the store nothing of what was taken out of a picture', async () => {
+    const app = await openApp({ images: s3.location(), serveImages: 'redirect' });
+    const { access_token: token } = await app.register('ada');
+    const image = await imageOf(await app.upload(token, await makePngOfSize(2000)));
+    expect(image.source_sha256).not.toBe(image.sha256);
+    const answer = await get(app, new URL(image.url).pathname);
+    const direct = await fetch(answer.headers.get('location') ?? '');
+    const metadata = Buffer.from(direct.headers.get('x-amz-meta-record') ?? '', 'base64url').toString();
+    expect(metadata).toContain(image.sha256);
+    expect(metadata).not.toContain(image.source_sha256);
+  });
+
   test.each([
     ['a bucket that is not there', (url: string) => url.replace('//imgup/', '//nobucket/'), 'no bucket "nobucket"'],
     ['a store that is not there', (url: string) => url.replace(/:\d+&/, ':9&'), 'cannot be used'],
