@@ -167,6 +167,8 @@ describe.skipIf(!hasS3)('a server whose pictures are on an S3 store', { timeout:
     const { app, images, token, image, path, picture } = await withPicture({ serveImages: 'redirect' });
     const answer = await get(app, path, { Range: 'bytes=0-3' });
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([307, 'private, max-age=60']);
+    const description: unknown = await (await get(app, '/openapi.json')).json();
+    expect(description).toHaveProperty(['paths', '/i/{owner}/{file}', 'get', 'responses', '307']);
     const location = answer.headers.get('location') ?? '';
     const direct = await fetch(location);
     expect(await bytesOf(direct)).toEqual(picture);
