@@ -4,8 +4,8 @@ import { S3Error } from './fault.ts';
 import type { Objects } from './objects.ts';
 import type { S3Location } from './s3-location.ts';
 
-/** How far the clocks of a server and its store may differ, in milliseconds: as far as AWS bears with. */
-const CLOCKS_DIFFER = 15 * 60 * 1000;
+/** How far the clocks of a server and its store may differ, in milliseconds: as long as a link of `--serve-images redirect` lives. */
+const CLOCKS_DIFFER = 5 * 60 * 1000;
 
 /**
  * Whether the server can work with a bucket: lists, writes, reads and removes there, and sees to it that the store knows
