@@ -37,11 +37,8 @@ function knownVariables(): Set<string> {
 /** Of compose.yaml alone: who fills in .env. */
 const OF_COMPOSE = ['IMGUP_DOMAIN', 'IMGUP_SERVERS'];
 
-/** Options of branches that are under way; to be taken out when they are in. */
-const COMING = ['IMGUP_ACCOUNTS', 'IMGUP_IMAGES', 'IMGUP_SERVE_IMAGES'];
-
 test('every variable in deploy/ is one that the server knows', async () => {
-  const known = new Set([...knownVariables(), ...OF_COMPOSE, ...COMING]);
+  const known = new Set([...knownVariables(), ...OF_COMPOSE]);
   const files = await readdir(deploy, { recursive: true, withFileTypes: true });
   const unknown: string[] = [];
   for (const file of files.filter((entry) => entry.isFile())) {
@@ -69,6 +66,8 @@ test('the servers of compose.yaml start with the settings that it gives them', a
     expect(readConfig({ flags: {}, env })).toMatchObject({
       publicUrl: 'https://img.example.org',
       registration: 'open',
+      accounts: 'postgres://imgup:secret@postgres:5432/imgup',
+      images: { bucket: 'imgup', prefix: 'pictures/', endpoint: 'http://s3:9000', pathStyle: true },
     });
   }
 });

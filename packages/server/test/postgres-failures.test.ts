@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { openPostgres } from '../src/adapters/postgres/open-postgres.ts';
 import { noMetrics } from '../src/ports/metrics.ts';
 import { silentLogger } from '../src/logger.ts';
+import { administer } from './postgres.ts';
 import { startPostgres, whyNoPostgres, type PostgresServer } from './postgres-server.ts';
 import { bearer, openApp, PASSWORD, problemOf, refusal, temporaryFolder } from './test-app.ts';
 
@@ -116,6 +117,30 @@ describe.skipIf(why !== null)('a database', () => {
     }
     await untilReady(server);
     expect((await me()).status).toBe(200);
+  }, 60_000);
+
+  test('that is read-only makes a server unready, and is used again by itself', async () => {
+    const server = await serve();
+    const control = new URL(running().url);
+    control.searchParams.set('options', '-c default_transaction_read_only=off');
+    const set = async (statement: string) => {
+      await administer(control.href, statement);
+      await administer(
+        control.href,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'imgup'",
+      );
+    };
+    await set('ALTER ROLE imgup SET default_transaction_read_only = on');
+    try {
+      // The first may meet a connection that has just been ended.
+      await statusOf(server, '/readyz');
+      expect(await statusOf(server, '/readyz')).toBe(503);
+      const answer = await post(server, '/api/register', { username: 'read-only', password: PASSWORD });
+      expect(await refusal(answer)).toBe('503 storage_unavailable');
+    } finally {
+      await set('ALTER ROLE imgup RESET default_transaction_read_only');
+    }
+    await untilReady(server);
   }, 60_000);
 
   test('that is away for good is not waited for for ever at the start, and the folder is free again', async () => {

@@ -167,6 +167,8 @@ describe.skipIf(!hasS3)('a server whose pictures are on an S3 store', { timeout:
     const { app, images, token, image, path, picture } = await withPicture({ serveImages: 'redirect' });
     const answer = await get(app, path, { Range: 'bytes=0-3' });
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([307, 'private, max-age=60']);
+    const description: unknown = await (await get(app, '/openapi.json')).json();
+    expect(description).toHaveProperty(['paths', '/i/{owner}/{file}', 'get', 'responses', '307']);
     const location = answer.headers.get('location') ?? '';
     const direct = await fetch(location);
     expect(await bytesOf(direct)).toEqual(picture);
@@ -187,6 +189,18 @@ describe.skipIf(!hasS3)('a server whose pictures are on an S3 store', { timeout:
     expect((await get(app, path)).status).toBe(404);
     expect((await fetch(location)).status).toBe(404);
     expect(await keysLeft(images)).toEqual([]);
+  });
+
+  test('tells readers whom it sends to the store nothing of what was taken out of a picture', async () => {
+    const app = await openApp({ images: s3.location(), serveImages: 'redirect' });
+    const { access_token: token } = await app.register('ada');
+    const image = await imageOf(await app.upload(token, await makePngOfSize(2000)));
+    expect(image.source_sha256).not.toBe(image.sha256);
+    const answer = await get(app, new URL(image.url).pathname);
+    const direct = await fetch(answer.headers.get('location') ?? '');
+    const metadata = Buffer.from(direct.headers.get('x-amz-meta-record') ?? '', 'base64url').toString();
+    expect(metadata).toContain(image.sha256);
+    expect(metadata).not.toContain(image.source_sha256);
   });
 
   test.each([

@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +10,7 @@ import { createLogger, readConfig, startServer } from '@imgup/server';
 import type { ImageResponse, LoginResponse } from '@imgup/shared';
 import { makePicture } from './pictures.ts';
 import { hasS3, useEngine } from './s3-store.ts';
-import { bearer, imageOf, openApp, problemOf, temporaryFolder } from './test-app.ts';
+import { bearer, imageOf, openApp, problemOf, refusal, temporaryFolder } from './test-app.ts';
 
 // On the disk, so that all of it can be killed.
 const s3 = useEngine({ store: 'bluestore' });
@@ -40,19 +42,21 @@ async function serving(images = s3.location()) {
 }
 
 /** Stands before the engine, and answers some requests itself, as an engine in trouble does. */
-async function troubled(answers: (nth: number) => number | 'reset' | null): Promise<string> {
+async function troubled(answers: (nth: number) => number | 'reset' | 'stall' | null): Promise<string> {
   let requests = 0;
   const { port } = new URL(s3.engine().endpoint);
   const proxy: Server = createServer((incoming, outgoing) => {
     requests += 1;
     const answer = answers(requests);
     if (answer === 'reset') incoming.socket.destroy();
-    else if (answer !== null) incoming.resume().on('end', () => outgoing.writeHead(answer).end());
+    else if (typeof answer === 'number') incoming.resume().on('end', () => outgoing.writeHead(answer).end());
     else {
       const { method, url, headers } = incoming;
       const onward = request({ port, host: '127.0.0.1', method, path: url, headers, agent: false }, (result) => {
         outgoing.writeHead(result.statusCode ?? 500, result.headers);
-        result.pipe(outgoing);
+        if (answer === 'stall' && result.headers['content-type'] === 'image/png')
+          result.once('data', (some: Buffer) => outgoing.write(some.subarray(0, 100)));
+        else result.pipe(outgoing);
       });
       onward.on('error', () => incoming.socket.destroy());
       incoming.pipe(onward);
@@ -84,6 +88,21 @@ describe.skipIf(!hasS3)('an S3 engine that fails', { timeout: 120_000 }, () => {
       expect(Buffer.from(await served.arrayBuffer())).toEqual(picture);
     }
   });
+
+  test('in the middle of a picture of which a small version is being made keeps nobody waiting for long', async () => {
+    let stalls = false;
+    const endpoint = await troubled(() => (stalls ? 'stall' : null));
+    const app = await openApp({ images: s3.location(endpoint) });
+    const { access_token } = await app.register('ada');
+    const image = await imageOf(await app.upload(access_token, await makePicture({ width: 800, height: 600 })));
+    const small = `${new URL(image.url).pathname}?w=640`;
+    stalls = true;
+    const answer = await app.request(small);
+    expect(await refusal(answer)).toBe('503 storage_unavailable');
+    expect(await readdir(join(app.data, 'incoming'))).toEqual([]);
+    stalls = false;
+    expect((await app.request(small)).status).toBe(200);
+  }, 40_000);
 
   test('and was killed under load has all that was acknowledged, and is used again at once', async () => {
     const { upload, get, logged } = await serving();

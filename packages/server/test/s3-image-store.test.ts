@@ -55,6 +55,17 @@ describe.skipIf(!hasS3)('on an S3 engine', { timeout: 60_000 }, () => {
     expect(await objects.head('file')).toBeNull();
   });
 
+  test.each([
+    ['ahead of', 6],
+    ['behind', -6],
+  ])('a server whose clock is %s the store’s by minutes does not start', async (word, minutes) => {
+    const location = s3.location();
+    const at = (of: number) => checkBucket(objectsAt(location), location, Date.now() + of * 60_000);
+    await expect(at(minutes)).rejects.toThrow(`6 minutes ${word} that of the S3 store`);
+    await at(minutes - Math.sign(minutes) * 2);
+    expect(await keysAt(location)).toEqual([]);
+  });
+
   test('a file whose upload in parts fails leaves no parts', async () => {
     const location = s3.location();
     const objects = objectsAt(location);
@@ -89,7 +100,7 @@ describe.skipIf(!hasS3)('on an S3 engine', { timeout: 60_000 }, () => {
         },
         { step: 'build' },
       );
-      await expect(checkBucket(objects, location)).rejects.toMatchObject({
+      await expect(checkBucket(objects, location, Date.now())).rejects.toMatchObject({
         code: 'images_unusable',
         message: expect.stringContaining('does not know conditional writes') as string,
       });

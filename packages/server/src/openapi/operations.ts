@@ -303,6 +303,7 @@ export const operations: Record<string, Operation> = {
       200: { description: 'The picture.', type: 'image/*' },
       206: { description: 'A part of it.', type: 'image/*' },
       304: { description: 'It is as it was.' },
+      307: { description: 'It is on the storage, at `Location`, for some minutes (`--serve-images redirect`).' },
       416: { description: 'It has no such part.' },
     },
     problems: ['invalid_request', 'not_found', 'precondition_failed', 'server_busy'],

@@ -10,6 +10,8 @@ import { StartError } from '../../errors.ts';
  */
 export function readConnectionSettings(url: string): pg.ClientConfig {
   try {
+    // What is behind it would be taken for the host and the database, and be told in messages.
+    if (/#|^[^?]*:\/\/[^/?]*\/[^?]*@/.test(url)) throw new Error('a password in it ends too early');
     const ownMeaning = /[?&]uselibpqcompat=/.test(url);
     return toClientConfig(parse(url, ownMeaning ? {} : { useLibpqCompat: true }));
   } catch (error) {

@@ -10,12 +10,16 @@ const RETRY_AFTER = '5';
  */
 const PASSING = /^(08|40|53|57)/;
 
-/** Read-only after a failover, for connections that still lead to the old primary. */
-const READ_ONLY = '25006';
+/**
+ * Of a database that refuses a server which it has let in before: its password is being changed (28), its rights (42501),
+ * its database was renamed (3D). It is read-only after a failover, for connections that still lead to the old primary (25006),
+ * has ended a transaction for its age (25P03, 25P04), or limits the wait for a lock (55P03). None is a bug.
+ */
+const REFUSING = /^(28|3D|42501|25006|25P0[34]|55P03)/;
 
 /** What to tell a client of a failed statement: AppError `storage_unavailable`; anything else as it is, for it is a bug. */
 export function explainFailure(error: unknown): unknown {
-  if (error instanceof AppError || !isPassing(error)) return error;
+  if (error instanceof AppError || !(isPassing(error) || isRefusal(error))) return error;
   const detail = 'The server cannot reach its database at the moment. Try again in a few seconds.';
   return new AppError('storage_unavailable', detail, { headers: { 'Retry-After': RETRY_AFTER }, cause: error });
 }
@@ -32,9 +36,13 @@ export function isAway(error: unknown): boolean {
 /** Whether the same may well succeed later. */
 function isPassing(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) {
-    return error.code !== undefined && (PASSING.test(error.code) || error.code === READ_ONLY);
+    return error.code !== undefined && PASSING.test(error.code);
   }
   // Whatever else pg says (connections that end, time-outs, names that do not resolve) is about the connection.
   // Those of other names (TypeError, say) are bugs.
   return error instanceof Error && ['Error', 'AggregateError'].includes(error.name);
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code !== undefined && REFUSING.test(error.code);
 }

@@ -4,13 +4,18 @@ import { S3Error } from './fault.ts';
 import type { Objects } from './objects.ts';
 import type { S3Location } from './s3-location.ts';
 
+/** How far the clocks of a server and its store may differ, in milliseconds: as long as a link of `--serve-images redirect` lives. */
+const CLOCKS_DIFFER = 5 * 60 * 1000;
+
 /**
  * Whether the server can work with a bucket: lists, writes, reads and removes there, and sees to it that the store knows
- * conditional writes, without which two servers would overwrite each other.
+ * conditional writes, without which two servers would overwrite each other. And that its clock is right: the SDK corrects
+ * its signatures by itself, but by a wrong clock a server would sweep what others are just storing, and what has not expired.
  *
+ * @param now milliseconds since the epoch
  * @throws StartError `images_unusable`, which says what to do
  */
-export async function checkBucket(objects: Objects, location: S3Location): Promise<void> {
+export async function checkBucket(objects: Objects, location: S3Location, now: number): Promise<void> {
   const key = `probe-${randomUUID()}`;
   try {
     await objects.list(key).next();
@@ -24,6 +29,13 @@ export async function checkBucket(objects: Objects, location: S3Location): Promi
       throw unusable(
         'The S3 store of --images does not know conditional writes (If-None-Match and If-Match), which keep servers from overwriting each other: use one that does.',
       );
+    const ahead = now - found.modified.getTime();
+    if (Math.abs(ahead) > CLOCKS_DIFFER) {
+      const difference = `${Math.round(Math.abs(ahead) / 60_000)} minutes ${ahead > 0 ? 'ahead of' : 'behind'}`;
+      throw unusable(
+        `The clock of this machine is ${difference} that of the S3 store of --images, and pictures expire by it: set the clocks (by NTP), and start again.`,
+      );
+    }
   } catch (error) {
     if (error instanceof StartError) throw error;
     const cause = error instanceof AppError && error.cause !== undefined ? error.cause : error;

@@ -2,7 +2,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import type { S3Location } from './s3-location.ts';
 
 /** How long the store may leave a connection silent while an answer or room for more is waited for, in milliseconds. */
-const IDLE = 5000;
+export const IDLE = 5000;
 
 /**
  * The AWS SDK's client. Credentials are found its usual way: the environment, the shared configuration, the role of the

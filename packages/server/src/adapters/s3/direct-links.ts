@@ -17,8 +17,9 @@ export function createDirectLinks({ client, at }: Objects): DirectLinks {
       ResponseContentDisposition: headers.contentDisposition,
       ResponseCacheControl: headers.cacheControl,
     });
-    // The store goes by real time, whatever the server is told in a test.
-    const signingDate = new Date(Math.floor(Date.now() / SAME_FOR) * SAME_FOR);
+    // The store goes by real time, whatever the server is told in a test; the SDK has seen by how much our clock is wrong.
+    const storeTime = Date.now() + client.config.systemClockOffset;
+    const signingDate = new Date(Math.floor(storeTime / SAME_FOR) * SAME_FOR);
     return getSignedUrl(client, command, { expiresIn: seconds + SAME_FOR / 1000, signingDate });
   }
 

@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pLimit from 'p-limit';
 import { AppError } from '../../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
 import { createKeyedQueue } from '../filesystem/keyed-queue.ts';
+import { IDLE } from './connect.ts';
 import { createDigestPointers } from './digest-pointers.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import type { Objects } from './objects.ts';
+import { storeFault } from './fault.ts';
 import { createOwnerUsage } from './owner-usage.ts';
 import { keys, parsePictureKey, SAFE_ID } from './picture-keys.ts';
 import { createPutPicture } from './put-picture.ts';
@@ -133,7 +136,8 @@ export function createS3ImageStore({ objects, scratch }: S3ImageStoreOptions): I
     async withFile(record, work) {
       const path = join(scratch, randomUUID());
       try {
-        await pipeline(await objects.open(keys.picture(record)), createWriteStream(path, { mode: 0o600 }));
+        const picture = await objects.open(keys.picture(record), undefined, IDLE);
+        await pipeline(explained(picture), createWriteStream(path, { mode: 0o600 }));
         return await work(path);
       } finally {
         await rm(path, { force: true });
@@ -210,6 +214,15 @@ async function page(objects: Objects, owner: string, after: string | null, limit
     if (ids.length === limit) break;
   }
   return ids;
+}
+
+/** What breaks off is a fault of the store, other than what goes wrong with the file that it is written to. */
+async function* explained(picture: Readable): AsyncGenerator<Buffer> {
+  try {
+    yield* picture as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw storeFault(error);
+  }
 }
 
 function ifDamaged(error: unknown): null {

@@ -99,14 +99,17 @@ export function createObjects(client: S3Client, Bucket: string, prefix: string) 
       });
     },
 
-    /** @param range the first and the last byte, both included */
-    async open(key: string, range?: { start: number; end: number }): Promise<Readable> {
+    /**
+     * @param range the first and the last byte, both included
+     * @param idle how long nothing need arrive, in milliseconds
+     */
+    async open(key: string, range?: { start: number; end: number }, idle = READ_IDLE): Promise<Readable> {
       const Range = range && `bytes=${range.start}-${range.end}`;
       const command = new GetObjectCommand({ ...at(key), ...(Range && { Range }) });
       const { Body } = await bounded((abortSignal) => client.send(command, { abortSignal }));
       // The SDK types it for browsers too.
       const body = Body as Readable & { socket?: { setTimeout(ms: number): void } };
-      body.socket?.setTimeout(READ_IDLE);
+      body.socket?.setTimeout(idle);
       return body;
     },
 

@@ -6,7 +6,7 @@ import { hasAnswered } from './fault.ts';
 import type { Objects } from './objects.ts';
 import { keys } from './picture-keys.ts';
 import type { Records } from './records.ts';
-import { decodeRemains, encodeRemains } from './remains.ts';
+import { decodeRemains, encodePublicRemains } from './remains.ts';
 import { uploadFile } from './upload-file.ts';
 
 interface PutPictureOptions {
@@ -59,7 +59,8 @@ export function createPutPicture({ objects, records, pointers, calendar }: PutPi
   async function uploadPicture(record: ImageRecord, file: string): Promise<void> {
     const { owner, id, expiresAt, bytes, sha256, type } = record;
     if (expiresAt !== null) await calendar.add(owner, id, expiresAt);
-    await uploadFile(objects, keys.picture(record), file, { bytes, sha256, type, metadata: encodeRemains(record) });
+    const metadata = encodePublicRemains(record);
+    await uploadFile(objects, keys.picture(record), file, { bytes, sha256, type, metadata });
   }
 
   /** Makes sure that the picture under an id that another server has chosen is this one. */
