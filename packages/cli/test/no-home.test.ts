@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { readConfig as readServerConfig } from '@imgup/server';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { compileCacheFolder } from '../src/compile-cache-folder.ts';
 import { readConfig } from '../src/config.ts';
 import { createContext } from '../src/context.ts';
 import { openWorld } from './world.ts';
@@ -36,6 +37,11 @@ describe.skipIf(process.platform === 'win32').each(ways)('no home folder, %s', (
     expect(readConfig({}).env).toEqual({});
     expect(readServerConfig({ flags: { data: '/data' }, env: {} })).toMatchObject({ data: '/data' });
     expect(readServerConfig({ flags: {}, env: { IMGUP_DATA: '/data' } })).toMatchObject({ data: '/data' });
+  });
+
+  test('is a reason to keep nothing compiled, rather than where others could have put it', () => {
+    expect(compileCacheFolder({})).toBe(null);
+    expect(compileCacheFolder({ XDG_CACHE_HOME: '/cache' })).toBe(join('/cache', 'imgup', 'compiled'));
   });
 
   test('is no matter where XDG names the folders', () => {
