@@ -108,7 +108,12 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
     throw new StartError('config_invalid', `${source} must be ${expected}, and is ${shown}.`);
   }
 
-  const data = setting('data', () => defaultDataFolder(env), 'a folder', (text) => resolve(text));
+  const data = setting(
+    'data',
+    () => defaultDataFolder(env),
+    'a folder',
+    (text) => resolve(text),
+  );
   const images = setting('images', '', `an S3 store such as ${S3_EXAMPLE}`, parseImages).location;
   const uploads = setting('upload-limit', '5/min', 'a number and a time, such as 5/min or 100/1h', parseLimit);
   const logins = setting('login-limit', '10/min', 'a number and a time, such as 10/min', parseLimit);
