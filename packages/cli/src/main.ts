@@ -17,6 +17,7 @@ async function runAll(): Promise<void> {
   });
   // From Node 22.1 on: what was compiled is not compiled again at the next start.
   const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown };
+  // oxlint-disable-next-line node/no-process-env -- config.ts, which reads it otherwise, is not loaded yet: this is for its start
   const folder = compileCacheFolder(process.env);
   if (folder !== null) enableCompileCache?.(folder);
   const { start } = await import('./start.ts');
