@@ -18,8 +18,11 @@ export interface Config {
   proxy: ProxySettings;
   /** The name of this machine, which a log-in is listed under. */
   device: string;
-  /** Holds config.json, the credentials where there is no keychain, and the locks. */
-  folder: string;
+  /**
+   * Holds config.json, the credentials where there is no keychain, and the locks. Looked for when it is asked for: `imgup
+   * serve` runs as users that have no home. Errors: `CliError` (usage) where there is none.
+   */
+  readonly folder: string;
   /** The environment as it is, for `imgup serve`, whose options are validated by the server. */
   env: NodeJS.ProcessEnv;
 }
@@ -38,7 +41,9 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, platform = proc
       no: env['no_proxy'] || env['NO_PROXY'],
     },
     device: printable(hostname()).slice(0, DEVICE_MAX),
-    folder: configFolder(env, platform),
+    get folder() {
+      return configFolder(env, platform);
+    },
     env,
   };
 }
@@ -59,8 +64,19 @@ function configFolder(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string
   const chosen = env['XDG_CONFIG_HOME'];
   // The XDG specification has relative paths ignored.
   if (chosen !== undefined && isAbsolute(chosen)) return join(chosen, 'imgup');
-  const home = homedir();
+  const home = homeFolder();
   if (platform === 'win32') return join(env['APPDATA'] || join(home, 'AppData', 'Roaming'), 'imgup');
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'imgup', 'config');
   return join(home, '.config', 'imgup');
+}
+
+/** Node throws where neither the environment nor the system knows a user's home, and gives what HOME says even if that is nothing. */
+function homeFolder(): string {
+  try {
+    const home = homedir();
+    if (home !== '') return home;
+  } catch {
+    // As where it is empty.
+  }
+  throw usageError('This user has no home folder to keep settings in; set HOME, or name a folder in XDG_CONFIG_HOME.');
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import * as nodeModule from 'node:module';
+import { compileCacheFolder } from './compile-cache-folder.ts';
 import type { EXIT } from './errors.ts';
 import { readVersion } from './version.ts';
 
@@ -15,8 +16,10 @@ async function runAll(): Promise<void> {
     if (!isOver) process.exitCode = 1;
   });
   // From Node 22.1 on: what was compiled is not compiled again at the next start.
-  const { enableCompileCache } = nodeModule as { enableCompileCache?: () => unknown };
-  enableCompileCache?.();
+  const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown };
+  // oxlint-disable-next-line node/no-process-env -- config.ts, which reads it otherwise, is not loaded yet: this is for its start
+  const folder = compileCacheFolder(process.env);
+  if (folder !== null) enableCompileCache?.(folder);
   const { start } = await import('./start.ts');
   const code = await start(args);
   process.exitCode = code;

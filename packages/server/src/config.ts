@@ -93,14 +93,14 @@ interface Sources {
 export function readConfig({ flags, env }: Sources): ServerConfig {
   function setting<T>(
     name: SettingName,
-    fallback: string,
+    fallback: string | (() => string),
     expected: string,
     parse: (text: string) => T | null,
     { secret } = { secret: false },
   ): T {
     const variable = `IMGUP_${name.toUpperCase().replaceAll('-', '_')}`;
     const flag = flags[name];
-    const text = flag ?? (env[variable] || fallback);
+    const text = flag ?? (env[variable] || (typeof fallback === 'string' ? fallback : fallback()));
     const value = parse(text);
     if (value !== null) return value;
     const source = flag === undefined ? variable : `--${name}`;
@@ -108,7 +108,12 @@ export function readConfig({ flags, env }: Sources): ServerConfig {
     throw new StartError('config_invalid', `${source} must be ${expected}, and is ${shown}.`);
   }
 
-  const data = setting('data', defaultDataFolder(env), 'a folder', (text) => resolve(text));
+  const data = setting(
+    'data',
+    () => defaultDataFolder(env),
+    'a folder',
+    (text) => resolve(text),
+  );
   const images = setting('images', '', `an S3 store such as ${S3_EXAMPLE}`, parseImages).location;
   const uploads = setting('upload-limit', '5/min', 'a number and a time, such as 5/min or 100/1h', parseLimit);
   const logins = setting('login-limit', '10/min', 'a number and a time, such as 10/min', parseLimit);
@@ -157,9 +162,20 @@ const EXAMPLE_DATABASE = 'a database such as postgres://user:password@host:5432/
 
 /** Where each system keeps a user's data: XDG on Linux. */
 function defaultDataFolder(env: NodeJS.ProcessEnv): string {
-  if (process.platform === 'win32') return join(env['LOCALAPPDATA'] || homedir(), 'imgup', 'data');
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'imgup');
-  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'imgup');
+  if (process.platform === 'win32') return join(env['LOCALAPPDATA'] || homeFolder(), 'imgup', 'data');
+  if (process.platform === 'darwin') return join(homeFolder(), 'Library', 'Application Support', 'imgup');
+  return join(env['XDG_DATA_HOME'] || join(homeFolder(), '.local', 'share'), 'imgup');
+}
+
+/** Node throws where neither the environment nor the system knows a user's home, and gives what HOME says even if that is nothing. */
+function homeFolder(): string {
+  try {
+    const home = homedir();
+    if (home !== '') return home;
+  } catch {
+    // As where it is empty.
+  }
+  throw new StartError('config_invalid', 'This user has no home folder to keep data in; name a folder with --data.');
 }
 
 function nonEmpty(text: string): string | null {

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import { CliError, EXIT, explain, usageError } from '../errors.ts';
 import type { FilePath } from '../file-path.ts';
 import { restorePaths } from '../raw-arguments.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import { findSources, splitList, type Source } from './sources.ts';
 import type { Spool } from './spool.ts';
 
@@ -93,7 +94,8 @@ async function readList(path: string, { io }: Context, signal: AbortSignal): Pro
     });
     return splitList(withoutMark(bytes));
   }
-  const bytes = await readFile(path).catch((error: unknown) => {
+  const bytes = await unlessAborted(readFile(path, { signal }), signal).catch((error: unknown) => {
+    if (signal.aborted) throw signal.reason;
     throw new CliError('file_not_found', EXIT.failed, `The list ${path} cannot be read; check its name.`, {
       cause: error,
     });
