@@ -30,7 +30,7 @@ interface DatabaseOptions {
 type Value = string | number | boolean | null;
 
 /** Sends one statement; resolves to its rows. */
-type Query = <Row>(text: string, values: Value[]) => Promise<Row[]>;
+export type Query = <Row>(text: string, values: Value[]) => Promise<Row[]>;
 
 export interface Database {
   /** One statement, which is a transaction by itself. */
