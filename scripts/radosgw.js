@@ -127,6 +127,8 @@ export async function startRadosgw({ store = 'memstore' } = {}) {
 
   return {
     endpoint,
+    /** Of the gateway and what it stands on. */
+    pids: () => [...running.values()].map(({ pid = 0 }) => pid),
     /** A place of its own, as `imgup serve --images` takes it. */
     url: (/** @type {string} */ prefix = randomUUID(), at = endpoint) =>
       `s3://${BUCKET}/${prefix}?endpoint=${at}&path-style=true`,
