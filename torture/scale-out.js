@@ -55,8 +55,9 @@ export async function scaleOut({ folder, rounds, say = () => undefined }) {
     say(`50 refreshes at once: ${crowd.successors} successor`);
 
     const servers = await startAll();
-    const killed = await killParts({ engines, servers, startServer, rounds, say });
-    const hung = await holdParts({ engines, servers: killed.servers, say });
+    const patient = await registerPatient(servers);
+    const killed = await killParts({ engines, servers, patient, startServer, rounds, say });
+    const hung = await holdParts({ engines, servers: killed.servers, patient, say });
     return {
       faults: [...crowd.faults, ...killed.faults, ...hung.faults],
       figures: { ...killed.figures, ...hung.figures },
@@ -107,12 +108,13 @@ async function sendCrowds(servers) {
  * @param {{
  *   engines: import('./shared-engines.js').Engines,
  *   servers: ServerProcess[],
+ *   patient: Patient,
  *   startServer: () => Promise<ServerProcess>,
  *   rounds: number,
  *   say: (line: string) => void,
  * }} options
  */
-async function killParts({ engines, servers, startServer, rounds, say }) {
+async function killParts({ engines, servers, patient, startServer, rounds, say }) {
   const { postgres, s3 } = engines;
   const ledger = createLedger();
   /** @type {string[]} */
@@ -163,7 +165,7 @@ async function killParts({ engines, servers, startServer, rounds, say }) {
       await sleep(500 + Math.random() * 1000);
       await restart();
       // Still under load, as everything else is that wants to be well again.
-      (recoveries[name] ??= []).push(await untilReady(servers));
+      (recoveries[name] ??= []).push(await untilReady(servers, patient));
       await sleep(300);
       stop.abort();
       await working;
@@ -177,26 +179,55 @@ async function killParts({ engines, servers, startServer, rounds, say }) {
     say(`${kills} kills, ${acknowledged} acknowledged, ${unanswered} not, ${checked} checked, ${faults.length} faults`);
   }
   const figures = Object.entries(recoveries).map(([name, times]) => [
-    `s at most until all were ready again after ${name} was back`,
+    `s at most until all worked again after ${name} was back`,
     (Math.max(...times) / 1000).toFixed(2),
   ]);
   const { acknowledged } = ledger.state;
   return { servers, faults, figures: { kills, acknowledged, checked, ...Object.fromEntries(figures) } };
 }
 
-/** Milliseconds until every server says that it takes uploads. @param {ServerProcess[]} servers */
-async function untilReady(servers) {
+/**
+ * Somebody who uploads and refreshes to see whether that works.
+ *
+ * @typedef {Awaited<ReturnType<typeof registerPatient>>} Patient
+ *
+ * @param {ServerProcess[]} servers
+ */
+async function registerPatient([server]) {
+  const account = json({ username: 'patient', password: 'a long enough secret' });
+  const registered = await /** @type {ServerProcess} */ (server).send('/api/register', account);
+  const tokens = tokensOf(await registered.text());
+  return {
+    /** @param {ServerProcess} at @param {AbortSignal | null} [signal] */
+    upload(at, signal = null) {
+      const { headers, ...rest } = raw(uniquePng(2000));
+      return at.send('/api/images', { ...rest, headers: { ...headers, ...bearer(tokens) }, signal });
+    },
+    /** @param {ServerProcess} at @param {AbortSignal | null} [signal] */
+    refresh: (at, signal = null) =>
+      at.send('/api/token/refresh', { ...json({ refresh_token: tokens.refreshToken }), signal }),
+  };
+}
+
+/**
+ * Milliseconds until each server says that it is ready, stores a picture and refreshes a session.
+ *
+ * @param {ServerProcess[]} servers
+ * @param {Patient} patient
+ */
+async function untilReady(servers, patient) {
   const began = performance.now();
+  const isReady = async (/** @type {ServerProcess} */ server) => {
+    const signal = AbortSignal.timeout(15_000);
+    const asked = [server.send('/readyz', { signal }), patient.upload(server, signal), patient.refresh(server, signal)];
+    const answers = await Promise.all(asked.map((answer) => answer.catch(() => null)));
+    await Promise.all(answers.map((answer) => answer?.arrayBuffer().catch(() => null)));
+    return answers.every((answer) => answer?.ok);
+  };
   for (;;) {
-    const answers = await Promise.all(
-      servers.map(async (server) => {
-        const answer = await server.send('/readyz', { signal: AbortSignal.timeout(5000) }).catch(() => null);
-        await answer?.arrayBuffer();
-        return answer?.ok === true;
-      }),
-    );
+    const ready = await Promise.all(servers.map(isReady));
     const taken = performance.now() - began;
-    if (answers.every(Boolean)) return taken;
+    if (ready.every(Boolean)) return taken;
     if (taken > PATIENCE) throw new Error(`not all servers are ready after ${PATIENCE} ms`);
     await sleep(50);
   }
@@ -206,21 +237,16 @@ async function untilReady(servers) {
  * Engines that take connections and answer nothing: what needs them is 503 in time, and everything else works.
  *
  * @param {{
- *   engines: import('./shared-engines.js').Engines, servers: ServerProcess[], say: (line: string) => void,
+ *   engines: import('./shared-engines.js').Engines,
+ *   servers: ServerProcess[],
+ *   patient: Patient,
+ *   say: (line: string) => void,
  * }} options
  */
-async function holdParts({ engines: { postgres, s3 }, servers, say }) {
+async function holdParts({ engines: { postgres, s3 }, servers, patient, say }) {
   const server = /** @type {ServerProcess} */ (servers[0]);
-  const registered = await server.send(
-    '/api/register',
-    json({ username: 'patient', password: 'a long enough secret' }),
-  );
-  const tokens = tokensOf(await registered.text());
-  const upload = () => {
-    const { headers, ...rest } = raw(uniquePng(2000));
-    return server.send('/api/images', { ...rest, headers: { ...headers, ...bearer(tokens) } });
-  };
-  const refresh = () => server.send('/api/token/refresh', json({ refresh_token: tokens.refreshToken }));
+  const upload = () => patient.upload(server);
+  const refresh = () => patient.refresh(server);
   /** @type {[string, () => Promise<Response>, () => unknown, () => unknown][]} */
   const parts = [
     ['S3', upload, s3.pause, s3.resume],
@@ -252,7 +278,7 @@ async function holdParts({ engines: { postgres, s3 }, servers, say }) {
     } finally {
       await letGo();
     }
-    const ready = await untilReady(servers);
+    const ready = await untilReady(servers, patient);
     say(`${name} stopped and let go: ready again after ${(ready / 1000).toFixed(2)} s`);
   }
   for (const again of [upload, refresh]) {
