@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** Set by `npm run test:scale`: whatever opens a server opens two, on engines that they share. */
+// oxlint-disable-next-line node/no-process-env -- vitest is told of it in no other way
 const scaled = Boolean(process.env['IMGUP_TEST_ACCOUNTS']);
 
 export default defineConfig({

@@ -23,7 +23,7 @@ import { readPicture } from './picture.js';
 const load = JSON.parse(process.argv[2] ?? '{}');
 /** Connections go to each in turns. */
 const servers = [load.url].flat().map((url) => new URL(url));
-const { host } = /** @type {URL} */ (servers[0]);
+const { host } = servers[0];
 const shared = readPicture(load.picture);
 const BOUNDARY = '----imgup-bench';
 const before = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n`;
@@ -66,7 +66,7 @@ const refused = {};
 function connection(index) {
   const token = load.tokens?.[index % load.tokens.length];
   return new Promise((resolve, reject) => {
-    const { hostname, port } = /** @type {URL} */ (servers[index % servers.length]);
+    const { hostname, port } = servers[index % servers.length];
     const socket = createConnection({ host: hostname, port: Number(port), noDelay: true });
     let began = 0;
     let answer = '';

@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { startPostgres, whyNoPostgres } from './postgres.js';
+import { startPostgres, whyNoPostgres } from '../packages/server/test/postgres-server.js';
 import { hasRadosgw, MISSING_RADOSGW, S3_CREDENTIALS, startRadosgw } from './radosgw.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -47,6 +47,6 @@ try {
 /** @param {string[]} args of node */
 async function run(args) {
   const child = spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit' });
-  const [code] = await once(child, 'exit');
-  return /** @type {number} */ (code ?? 1);
+  await once(child, 'exit');
+  return child.exitCode ?? 1;
 }

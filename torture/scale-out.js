@@ -221,7 +221,7 @@ async function untilReady(servers, patient) {
     const signal = AbortSignal.timeout(15_000);
     const asked = [server.send('/readyz', { signal }), patient.upload(server, signal), patient.refresh(server, signal)];
     const answers = await Promise.all(asked.map((answer) => answer.catch(() => null)));
-    await Promise.all(answers.map((answer) => answer?.arrayBuffer().catch(() => null)));
+    await Promise.all(answers.map(async (answer) => answer?.arrayBuffer().catch(() => null)));
     return answers.every((answer) => answer?.ok);
   };
   for (;;) {

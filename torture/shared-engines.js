@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { startPostgres, whyNoPostgres } from '../scripts/postgres.js';
+import { startPostgres, whyNoPostgres } from '../packages/server/test/postgres-server.js';
 import { hasRadosgw, MISSING_RADOSGW, S3_CREDENTIALS, startRadosgw } from '../scripts/radosgw.js';
 import { undoIfInterrupted } from './interruption.js';
 import { startServerProcess } from './server-process.js';

@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { startPostgres, whyNoPostgres } from '../../scripts/postgres.js';
+import { startPostgres, whyNoPostgres } from '../../packages/server/test/postgres-server.js';
 import { hasRadosgw, MISSING_RADOSGW, S3_CREDENTIALS, startRadosgw } from '../../scripts/radosgw.js';
 import { account, startImgup } from '../imgup.js';
 import { makePicture } from '../make-picture.js';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { makeOwnEngines } from '../own-engines.js';
+import { makeOwnEngines } from '../../packages/server/test/own-engines.js';
 import { startRoundRobin } from '../round-robin.js';
 
 const CLI = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));

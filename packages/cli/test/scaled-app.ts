@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { parseS3Location, type AppOptions, type ImgupApp } from '@imgup/server';
 import { onTestFinished } from 'vitest';
-import { makeOwnEngines } from '../../../scripts/own-engines.js';
+import { makeOwnEngines } from '../../server/test/own-engines.js';
 import { createApp as createOne } from '../../server/src/compose.ts';
 
 export type { AppOptions, ImgupApp } from '../../server/src/compose.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { openPostgres } from '../src/adapters/postgres/open-postgres.ts';
 import { noMetrics } from '../src/ports/metrics.ts';
 import { silentLogger } from '../src/logger.ts';
-import { startPostgres, whyNoPostgres } from '../../../scripts/postgres.js';
+import { startPostgres, whyNoPostgres } from './postgres-server.js';
 import { bearer, openApp, PASSWORD, problemOf, refusal, temporaryFolder } from './test-app.ts';
 
 type Server = Awaited<ReturnType<typeof startPostgres>>;

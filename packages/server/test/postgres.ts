@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { startPostgres, whyNoPostgres } from '../../../scripts/postgres.js';
+import { startPostgres, whyNoPostgres } from './postgres-server.js';
 
 /** A server that runs already, named from outside: CI has the tests run with another version so. */
 const given = process.env['IMGUP_TEST_POSTGRES'];

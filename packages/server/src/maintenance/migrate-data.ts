@@ -8,7 +8,7 @@ import { writeSecrets, type Secrets } from '../adapters/filesystem/secret-file.t
 import type { S3Location } from '../adapters/s3/s3-location.ts';
 import { AppError } from '../errors.ts';
 import { silentLogger, type Logger } from '../logger.ts';
-import type { AccountArchive, AllAccounts } from '../ports/account-archive.ts';
+import { isEmpty, type AccountArchive, type AllAccounts } from '../ports/account-archive.ts';
 import type { PictureArchive } from '../ports/picture-archive.ts';
 import { readAccountFile, writeAccountFile } from './account-file.ts';
 import { copyPictures, type CopyOptions, type CopyResult, type Progress } from './copy-pictures.ts';
@@ -180,9 +180,8 @@ function countsOf(accounts: AllAccounts | null): Pick<MigrateResult, 'users' | '
 async function requireRoomFor(database: AccountArchive, accounts: AllAccounts): Promise<void> {
   await refuseInUse(database);
   const there = await database.read();
-  const isEmpty = Object.values(there).every((rows) => rows.length === 0);
   // What an earlier run has stored, and no server has changed since.
-  if (!isEmpty && !isDeepStrictEqual(there, accounts)) throw holdsOthers(database);
+  if (!isEmpty(there) && !isDeepStrictEqual(there, accounts)) throw holdsOthers(database);
 }
 
 async function fill(database: AccountArchive, accounts: AllAccounts): Promise<void> {

@@ -8,7 +8,7 @@ import { StartError } from '../errors.ts';
 import { ifThere } from './if-there.ts';
 
 /** Lies in a data folder that something was moved out of, or is being moved into. */
-export const MIGRATION_NOTE = 'migration.json';
+const MIGRATION_NOTE = 'migration.json';
 
 const schema = v.variant('state', [
   /** Null: still here. Otherwise where it is now. */

@@ -11,6 +11,10 @@ export interface AllAccounts {
   removals: { userId: string; pictures: 'remove' | 'keep' }[];
 }
 
+export function isEmpty({ users, sessions, keys, revoked, removals }: AllAccounts): boolean {
+  return [users, sessions, keys, revoked, removals].every((rows: readonly unknown[]) => rows.length === 0);
+}
+
 /** The accounts of a store that no server is using, as a whole, for moving them to another. */
 export interface AccountArchive {
   /** Where it is, for messages; without a password. */

@@ -1,5 +1,5 @@
 import type { Logger } from '../../logger.ts';
-import type { AccountArchive, AllAccounts } from '../../ports/account-archive.ts';
+import { isEmpty, type AccountArchive, type AllAccounts } from '../../ports/account-archive.ts';
 import { noMetrics } from '../../ports/metrics.ts';
 import type { Query } from './database.ts';
 import { reachDatabase } from './reach-database.ts';
@@ -44,8 +44,7 @@ export async function openPostgresArchive(url: string, logger: Logger): Promise<
         // Whoever registers meanwhile waits here, and is not the first any more.
         await inTransaction('LOCK TABLE first_user, users IN SHARE ROW EXCLUSIVE MODE', []);
         const there = await inTransaction('SELECT FROM first_user', []);
-        if (there.length > 0 || Object.values(await readAll(inTransaction)).some((rows) => rows.length > 0))
-          return false;
+        if (there.length > 0 || !isEmpty(await readAll(inTransaction))) return false;
         if (accounts.users.length > 0) await inTransaction('INSERT INTO first_user VALUES (true)', []);
         for (const [part, insert] of Object.entries(INSERT) as [keyof AllAccounts, string][]) {
           const rows = accounts[part];

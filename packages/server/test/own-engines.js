@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
 
 /**
  * A database and a place on the S3 store for whoever asks, on the engines that `npm run test:scale` has started.
@@ -23,16 +22,9 @@ export async function makeOwnEngines() {
   };
 }
 
-/**
- * @typedef {{ connect(): Promise<void>, query(statement: string): Promise<unknown>, end(): Promise<void> }} Client
- *
- * @param {string} url
- * @param {string} statement
- */
+/** @param {string} url @param {string} statement */
 async function administer(url, statement) {
-  const require = createRequire(new URL('../packages/server/package.json', import.meta.url));
-  /** @type {{ Client: new (options: { connectionString: string }) => Client }} */
-  const pg = require('pg');
+  const { default: pg } = await import('pg');
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
