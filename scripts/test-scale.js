@@ -1,4 +1,4 @@
-// The demo and the tests of the command line once more, on what several servers share: npm run test:scale [-- vitest's arguments]
+// The demo and the tests of the command line once more, on what several servers share: npm run test:scale [-- some of them]
 //
 // Where a test opens a server, two are opened that know nothing of each other (each its own folder, pool and caches), on a
 // PostgreSQL database and a place on an S3 store of their own, and are asked in turns. The demo has two processes behind a
@@ -26,6 +26,11 @@ if (missing !== null) {
 
 const postgres = await startPostgres();
 const s3 = await startRadosgw();
+/** @type {import('node:child_process').ChildProcess | undefined} */
+let running;
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  process.once(signal, () => running?.kill());
+}
 const env = {
   ...process.env,
   ...S3_CREDENTIALS,
@@ -35,10 +40,10 @@ const env = {
 try {
   for (const [file, why] of Object.entries(ELSEWHERE)) console.log(`left out: packages/cli/test/${file}, which ${why}`);
   const excluded = Object.keys(ELSEWHERE).flatMap((file) => ['--exclude', `packages/cli/test/${file}`]);
-  const args = process.argv.slice(2);
+  const named = process.argv.slice(2);
+  const tests = named.length > 0 ? named : ['packages/cli/test'];
   process.exitCode =
-    (await run(['node_modules/vitest/vitest.mjs', 'run', 'packages/cli/test', ...excluded, ...args])) ||
-    (await run(['scripts/demo.js']));
+    (await run(['node_modules/vitest/vitest.mjs', 'run', ...tests, ...excluded])) || (await run(['scripts/demo.js']));
 } finally {
   await s3.stop();
   await postgres.stop();
@@ -47,6 +52,7 @@ try {
 /** @param {string[]} args of node */
 async function run(args) {
   const child = spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit' });
+  running = child;
   await once(child, 'exit');
   return child.exitCode ?? 1;
 }

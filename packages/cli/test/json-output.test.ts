@@ -95,7 +95,11 @@ const runs: Record<Exclude<Named, 'serve' | 'watch' | 'admin migrate'>, (world: 
 };
 
 describe('what --json prints is one document as its schema has it', () => {
-  test.each(Object.entries(runs))('imgup %s', async (name, run) => {
+  // Under `npm run test:scale` the data folder, which `imgup admin` is about, holds nothing: its commands are left out there.
+  const scaled = process.env['IMGUP_TEST_ACCOUNTS'] !== undefined;
+  const here = Object.entries(runs).filter(([name]) => !scaled || !name.startsWith('admin '));
+
+  test.each(here)('imgup %s', async (name, run) => {
     const { code, stdout, stderr } = await run(await populated());
     expect({ code, stderr }).toMatchObject({ code: 0 });
     // One line, and nothing besides.
