@@ -14,7 +14,7 @@ const DAY = 24 * 60 * 60 * 1000;
 const LEAVING = 'leaving';
 
 const { newDatabase } = usePostgres();
-const { location } = useEngine();
+const { engine, location } = useEngine();
 
 async function newEngines() {
   return { accounts: await newDatabase(), images: location() };
@@ -174,6 +174,26 @@ describe.skipIf(noPostgres !== null || !hasS3)('a data folder and the engines', 
       (await filesOf(folder)).map((path) => path.slice(folder.length)).filter((path) => !path.includes(LEAVING));
     expect(await relative(back)).toEqual(await relative(data));
   });
+
+  test.each(['copying', 'verifying'] as const)(
+    'cut off from the store while %s it says so, and goes on',
+    async (at) => {
+      const { data } = await fillFolder();
+      const engines = await newEngines();
+      let killed: Promise<unknown> | undefined;
+      const onProgress = ({ step, done }: { step: string; done: number }) => {
+        if (step === at && done === 1) killed = engine().kill();
+      };
+      await expect(migrateFrom(data, { ...engines, onProgress })).rejects.toMatchObject({
+        code: 'engine_unavailable',
+        message: expect.stringContaining('run this again') as string,
+      });
+      await killed;
+      await engine().restart();
+      expect(await administer(engines.accounts, 'SELECT FROM users')).toEqual([]);
+      expect(await migrateFrom(data, engines)).toMatchObject({ pictures: 3, users: 2, flaws: [] });
+    },
+  );
 
   test('a picture that is not what its record says is named, and nothing is finished', async () => {
     const { data, made } = await fillFolder();

@@ -229,8 +229,13 @@ function incomingOf(data: string): string {
 }
 
 function explain(error: unknown): unknown {
-  if (!(error instanceof AppError)) return error;
+  if (!(error instanceof AppError || isCut(error))) return error;
   const reason = error.cause instanceof Error ? error.cause.message : error.message;
   const message = `The database or the S3 store has failed (${reason}). Nothing is lost: run this again, and it goes on from here.`;
   return new MaintenanceError('engine_unavailable', message, { cause: error });
+}
+
+/** A picture that was being read back when the connection broke off, which is no answer of the store's. */
+function isCut(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && ['ECONNRESET', 'EPIPE', 'ETIMEDOUT'].includes(String(error.code));
 }
