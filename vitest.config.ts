@@ -1,8 +1,23 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+
+/** Set by `npm run test:scale`: whatever opens a server opens two, on engines that they share. */
+// oxlint-disable-next-line node/no-process-env -- vitest is told of it in no other way
+const scaled = Boolean(process.env['IMGUP_TEST_ACCOUNTS']);
 
 export default defineConfig({
   // Tests run the TypeScript sources of every package; nothing needs to be built for them.
-  resolve: { conditions: ['imgup-source'] },
+  resolve: {
+    conditions: ['imgup-source'],
+    alias: scaled
+      ? [
+          {
+            find: /^\.\/compose\.ts$/,
+            replacement: fileURLToPath(new URL('packages/cli/test/scaled-app.ts', import.meta.url)),
+          },
+        ]
+      : [],
+  },
   ssr: { resolve: { conditions: ['imgup-source'] } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'packages/*/src/**/*.test.ts'],

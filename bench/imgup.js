@@ -4,10 +4,11 @@ const PASSWORD = 'a long enough secret';
 
 /**
  * @param {string} data
- * @param {{ passwordCost?: number, flags?: Record<string, string> }} [options]
+ * @param {{ passwordCost?: number, flags?: Record<string, string>, secret?: string }} [options]
+ * @param {{ anyCore?: boolean }} [placing]
  */
-export function startImgup(data, options = {}) {
-  return startNode('server.js', [JSON.stringify({ data, ...options })]);
+export function startImgup(data, options = {}, placing = {}) {
+  return startNode('server.js', [JSON.stringify({ data, ...options })], placing);
 }
 
 /**

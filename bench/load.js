@@ -9,7 +9,7 @@ import { readPicture } from './picture.js';
 
 /**
  * @typedef {{
- *   url: string,
+ *   url: string | string[],
  *   way: 'raw' | 'put' | 'multipart' | 'tus',
  *   picture: string,
  *   connections: number,
@@ -21,7 +21,9 @@ import { readPicture } from './picture.js';
 
 /** @type {Load} */
 const load = JSON.parse(process.argv[2] ?? '{}');
-const { hostname, port } = new URL(load.url);
+/** Connections go to each in turns. */
+const servers = [load.url].flat().map((url) => new URL(url));
+const { host } = servers[0];
 const shared = readPicture(load.picture);
 const BOUNDARY = '----imgup-bench';
 const before = `--${BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n`;
@@ -33,7 +35,7 @@ function request(number, token) {
   const length = own.length + shared.rest.length;
   const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
   /** @param {string} line @param {string} headers */
-  const head = (line, headers) => `${line} HTTP/1.1\r\nHost: ${hostname}:${port}\r\n${headers}\r\n`;
+  const head = (line, headers) => `${line} HTTP/1.1\r\nHost: ${host}\r\n${headers}\r\n`;
   switch (load.way) {
     case 'put':
       return [Buffer.from(head(`PUT /upload/${number}.jpg`, `Content-Length: ${length}\r\n`)), own, shared.rest];
@@ -64,6 +66,7 @@ const refused = {};
 function connection(index) {
   const token = load.tokens?.[index % load.tokens.length];
   return new Promise((resolve, reject) => {
+    const { hostname, port } = servers[index % servers.length];
     const socket = createConnection({ host: hostname, port: Number(port), noDelay: true });
     let began = 0;
     let answer = '';

@@ -16,6 +16,7 @@ import { flat } from './scenarios/flat.js';
 import { logIns } from './scenarios/log-ins.js';
 import { memory } from './scenarios/memory.js';
 import { receive } from './scenarios/receive.js';
+import { scale } from './scenarios/scale.js';
 import { start } from './scenarios/start.js';
 import { table } from './statistics.js';
 
@@ -28,7 +29,7 @@ import { table } from './statistics.js';
  */
 
 /** @type {Record<string, Scenario>} */
-const SCENARIOS = { start, receive, memory, 'log-ins': logIns, authentication, flat, accounts, crowd };
+const SCENARIOS = { start, receive, memory, 'log-ins': logIns, authentication, flat, accounts, crowd, scale };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -28,11 +28,13 @@ const onServerCore = (command) => ['taskset', '-c', '0', ...command];
 /**
  * @param {string} script in this folder
  * @param {string[]} args
+ * @param {{ anyCore?: boolean }} [placing] `anyCore`: one of several, which all compete for all cores
  * @returns {Promise<ServerProcess>}
  */
-export async function startNode(script, args) {
+export async function startNode(script, args, { anyCore = false } = {}) {
   const path = fileURLToPath(new URL(script, import.meta.url));
-  const [program = '', ...rest] = onServerCore([process.execPath, path, ...args]);
+  const command = [process.execPath, path, ...args];
+  const [program = '', ...rest] = anyCore ? command : onServerCore(command);
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'], env });
   const [url] = await once(createInterface({ input: child.stdout }), 'line');
   return { url: String(url), pid: child.pid ?? 0, stop: () => end(child) };

@@ -110,7 +110,16 @@ export async function startRadosgw({ store = 'memstore' } = {}) {
     await run('monmaptool', '--create', '--clobber', '--fsid', fsid, '--addv', 'a', address, map);
     await run('ceph-mon', '-i', 'a', '--mkfs', '--monmap', map, '--keyring', keyring);
     startMonitor();
-    await run('ceph', '--connect-timeout', '20', 'osd', 'create');
+    // On a busy machine the monitor answers at first that it cannot say which commands it has.
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await run('ceph', '--connect-timeout', '20', 'osd', 'create');
+        break;
+      } catch (error) {
+        if (tries === 5) throw error;
+        await sleep(500);
+      }
+    }
     await run('ceph-osd', '-i', '0', '--mkfs', '--no-mon-config');
     await run('ceph', 'osd', 'crush', 'add', 'osd.0', '1.0', 'host=h', 'root=default');
     startOsd();
@@ -127,6 +136,8 @@ export async function startRadosgw({ store = 'memstore' } = {}) {
 
   return {
     endpoint,
+    /** Of the gateway and what it stands on. */
+    pids: () => [...running.values()].map(({ pid = 0 }) => pid),
     /** A place of its own, as `imgup serve --images` takes it. */
     url: (/** @type {string} */ prefix = randomUUID(), at = endpoint) =>
       `s3://${BUCKET}/${prefix}?endpoint=${at}&path-style=true`,

@@ -186,6 +186,14 @@ export function createClients({ ledger, send, mayFail = false, random = Math.ran
     });
   }
 
+  /** Of a picture that is there, by whoever has its link. */
+  async function read() {
+    const image = pick([...state.images.values()].filter(({ path, presence }) => path !== '' && presence === 'there'));
+    if (image === undefined) return;
+    const isThere = () => presenceWithin(image.presence, state.users.get(image.user)?.presence) === 'there';
+    await exchange('a reader', image.path, {}, () => (isThere() ? [] : [404]));
+  }
+
   function logout() {
     return withSession(
       async ({ key, refreshToken }) => {
@@ -256,7 +264,7 @@ export function createClients({ ledger, send, mayFail = false, random = Math.ran
     if (answer?.ok === true) note((then) => setPresence(then.users.get(name), 'gone'));
   }
 
-  const kinds = { register, login, refresh, upload, logout, revokeAccess, endOther, removeUser, deleteImage };
+  const kinds = { register, login, refresh, upload, read, logout, revokeAccess, endOther, removeUser, deleteImage };
 
   return {
     ...kinds,

@@ -22,6 +22,7 @@ import { kills } from './scenarios/kills.js';
 import { killsAtRenames } from './scenarios/kills-at-renames.js';
 import { powerCuts } from './scenarios/power-cuts.js';
 import { readOnlyDisk } from './scenarios/read-only-disk.js';
+import { scale as scaledOut } from './scenarios/scale.js';
 import { slowClients } from './scenarios/slow-clients.js';
 import { stopping } from './scenarios/stopping.js';
 
@@ -53,6 +54,7 @@ const SCENARIOS = {
   'generated-requests': generatedRequests,
   'early-answers': earlyAnswers,
   stopping,
+  scale: scaledOut,
 };
 
 /** More of the same says nothing new. */

@@ -1,15 +1,20 @@
 // One server as a process of its own, with what tests need and the command line does not offer: a cheap bcrypt.
 //
 //     node torture/start-server.js '{"data": "…", "minFree": 0}'
+//
+// `flags` and `secret` are given to it as the command line and IMGUP_SECRET are.
 import { readConfig, startServer } from '../packages/server/dist/index.js';
 
 /** More than any scenario uses up. */
 const UNLIMITED = 1_000_000;
 
-const { data, ...settings } = /** @type {{ data: string }} */ (JSON.parse(process.argv[2] ?? '{}'));
+const { data, flags, secret, ...settings } =
+  /** @type {{ data: string, flags?: Record<string, string>, secret?: string }} */ (
+    JSON.parse(process.argv[2] ?? '{}')
+  );
 
 const server = await startServer({
-  ...readConfig({ flags: { data, port: '0' }, env: {} }),
+  ...readConfig({ flags: { data, port: '0', ...flags }, env: secret === undefined ? {} : { IMGUP_SECRET: secret } }),
   uploadLimit: { uploads: UNLIMITED, windowMs: 60_000 },
   loginLimit: { attempts: UNLIMITED, windowMs: 60_000 },
   minFree: 0,

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,8 +7,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { makeOwnEngines } from '../../packages/server/test/own-engines.js';
+import { startRoundRobin } from '../round-robin.js';
 
 const CLI = fileURLToPath(new URL('../../packages/cli/dist/main.cjs', import.meta.url));
+
+const ANNOUNCEMENT = 'imgup is listening on ';
 
 /** How long one command may take. */
 const COMMAND_TIMEOUT_MS = 10_000;
@@ -58,6 +63,34 @@ export function openStage() {
     return child;
   }
 
+  /** @param {string[]} args */
+  async function startServer(args) {
+    const child = start(['serve', ...args], '');
+    const ended = exitCode(child);
+    /** @type {string[]} */
+    const log = [];
+    /** @type {Promise<string | null>} */
+    const announced = new Promise((resolve) => {
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        log.push(line);
+        if (line.startsWith(ANNOUNCEMENT)) resolve(line);
+      });
+      void ended.then(() => resolve(null));
+      setTimeout(() => resolve(null), COMMAND_TIMEOUT_MS).unref();
+    });
+    const announcement = await announced;
+    if (announcement === null) throw new DemoError(`the server does not start:\n${log.join('\n')}`);
+    return {
+      announcement,
+      origin: announcement.replace(ANNOUNCEMENT, ''),
+      /** Stops it as Ctrl-C does. */
+      async stop() {
+        child.kill('SIGINT');
+        return ended;
+      },
+    };
+  }
+
   return {
     folder,
     /** Where the CLI keeps its configuration, and here its credentials too. */
@@ -79,33 +112,33 @@ export function openStage() {
     },
 
     /**
-     * Starts `imgup serve`, and waits for the line that says where.
+     * Starts `imgup serve`, and waits for the line that says where; under `npm run test:scale` two of them, behind a
+     * round-robin.
      *
      * @param {string[]} args
      */
     async serve(args) {
-      const child = start(['serve', ...args], '');
-      const ended = exitCode(child);
-      /** @type {string[]} */
-      const log = [];
-      /** @type {Promise<string | null>} */
-      const announced = new Promise((resolve) => {
-        createInterface({ input: child.stderr }).on('line', (line) => {
-          log.push(line);
-          if (line.startsWith('imgup is listening on ')) resolve(line);
-        });
-        void ended.then(() => resolve(null));
-        setTimeout(() => resolve(null), COMMAND_TIMEOUT_MS).unref();
+      const shared = await makeOwnEngines();
+      if (shared === null) return startServer(args);
+      const { accounts, images } = shared;
+      Object.assign(env, {
+        IMGUP_ACCOUNTS: accounts,
+        IMGUP_IMAGES: images,
+        IMGUP_SECRET: randomBytes(32).toString('hex'),
       });
-      const announcement = await announced;
-      if (announcement === null) throw new DemoError(`the server does not start:\n${log.join('\n')}`);
+      const servers = [
+        await startServer([...args, '--data', 'data-1']),
+        await startServer([...args, '--data', 'data-2']),
+      ];
+      const front = await startRoundRobin(servers.map(({ origin }) => origin));
       return {
-        announcement,
-        origin: announcement.replace('imgup is listening on ', ''),
-        /** Stops it as Ctrl-C does. */
+        announcement: `${ANNOUNCEMENT}${front.origin}`,
+        origin: front.origin,
         async stop() {
-          child.kill('SIGINT');
-          return ended;
+          front.close();
+          const codes = await Promise.all(servers.map((server) => server.stop()));
+          await shared.remove();
+          return codes.find((code) => code !== 0) ?? 0;
         },
       };
     },

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { AdminCheckOptions } from './commands/admin-check.ts';
+import type { AdminMigrateOptions } from './commands/admin-migrate.ts';
 import type { AdminRotateSecretOptions } from './commands/admin-rotate-secret.ts';
 import type { Context } from './context.ts';
 import type { Define } from './define-commands.ts';
@@ -9,8 +10,8 @@ import type { DataOptions } from './with-data-folder.ts';
 
 /** `imgup admin …`: the work of whoever runs a server, done on its data folder and not over HTTP. */
 export function addAdminCommands(define: Define, context: Context, optionsOf: OptionsOf): void {
-  const admin = define('admin', "check, back up and restore a server's data")
-    ?.description("Checks, backs up and restores a server's data folder, on the machine where it is.")
+  const admin = define('admin', "check, back up, restore and move a server's data")
+    ?.description("Checks, backs up, restores and moves a server's data, on the machine where it is.")
     .addHelpText('after', examples(['imgup admin backup imgup.tar'], ['imgup admin check']));
   if (admin === undefined) return;
 
@@ -57,6 +58,32 @@ export function addAdminCommands(define: Define, context: Context, optionsOf: Op
     .action(async (source: string, _options, command: Command) => {
       const { adminRestore } = await import('./commands/admin-restore.ts');
       await adminRestore(source, optionsOf<DataOptions>(command), context);
+    });
+
+  admin
+    .command('migrate')
+    .summary('move the data to a database and an S3 store, or back')
+    .description(
+      `Moves accounts to PostgreSQL and pictures to an S3 store, or back, with the servers stopped, and reads all of it back.
+Interrupted, it goes on when it is run again. The source stays as it is, and no server starts on a folder that was moved.`,
+    )
+    .option('--from <folder>', 'the data folder to move')
+    .option('--to <folder>', 'the data folder to fill; must not exist or be empty')
+    .option('--accounts <url>', 'the database, as `imgup serve` takes it')
+    .option('--images <url>', 'the S3 store, as `imgup serve` takes it')
+    .option('--secret-file <file>', 'where the secret is (default: in the data folder)')
+    .addHelpText('after', `\nWithout --accounts and --images, both are those of IMGUP_ACCOUNTS and IMGUP_IMAGES.`)
+    .addHelpText(
+      'after',
+      examples(
+        ['imgup admin migrate --from /srv/imgup --accounts postgres://… --images s3://…'],
+        ['imgup admin migrate --from /srv/imgup --images s3://…', 'the pictures alone'],
+        ['imgup admin migrate --to /srv/imgup --accounts postgres://… --images s3://…', 'and back'],
+      ),
+    )
+    .action(async (_options, command: Command) => {
+      const { adminMigrate } = await import('./commands/admin-migrate.ts');
+      await adminMigrate(optionsOf<AdminMigrateOptions>(command), context);
     });
 
   withData(admin.command('rotate-secret'))

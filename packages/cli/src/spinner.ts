@@ -1,17 +1,23 @@
 import type { Options } from 'ora';
 import type { Io } from './io.ts';
 
-/** Turns on stderr while the work lasts, and leaves nothing behind. Only for a terminal: ora is not even loaded otherwise. */
+/**
+ * Turns on stderr while the work lasts, and leaves nothing behind. Only for a terminal: ora is not even loaded otherwise.
+ *
+ * @param work is given what changes the text
+ */
 export async function withSpinner<T>(
   io: Io,
   { text, color }: { text: string; color: boolean },
-  work: () => Promise<T>,
+  work: (say: (text: string) => void) => Promise<T>,
 ): Promise<T> {
   const { default: ora } = await import('ora');
   const spinner = ora({ ...spinnerOptions(io, color), text });
   spinner.start();
   try {
-    return await work();
+    return await work((words) => {
+      spinner.text = words;
+    });
   } finally {
     spinner.stop();
   }

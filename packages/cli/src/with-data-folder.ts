@@ -9,6 +9,8 @@ import { withSpinner } from './spinner.ts';
 export interface DataOptions extends GlobalOptions {
   data?: string;
   secretFile?: string;
+  accounts?: string;
+  images?: string;
 }
 
 interface Work<T> {
@@ -16,7 +18,7 @@ interface Work<T> {
   text: string;
   /** Whether it changes the data folder. */
   writes: boolean;
-  work: (server: typeof Server, config: Server.ServerConfig) => Promise<T>;
+  work: (server: typeof Server, config: Server.ServerConfig, say: (text: string) => void) => Promise<T>;
 }
 
 /**
@@ -31,15 +33,18 @@ export async function withDataFolder<T>(
 ): Promise<T> {
   const server = await import('@imgup/server');
   try {
+    const { data, secretFile, accounts, images } = options;
     const flags = {
-      ...(options.data === undefined ? {} : { data: options.data }),
-      ...(options.secretFile === undefined ? {} : { 'secret-file': options.secretFile }),
+      ...(data !== undefined && { data }),
+      ...(secretFile !== undefined && { 'secret-file': secretFile }),
+      ...(accounts !== undefined && { accounts }),
+      ...(images !== undefined && { images }),
     };
     const serverConfig = server.readConfig({ flags, env: config().env });
     if (writes) await refuseForeignFolder(serverConfig.data);
-    const doIt = () => work(server, serverConfig);
     const silent = !io.terminal || options.debug === true;
-    return await (silent ? doIt() : withSpinner(io, { text, color: options.color }, doIt));
+    if (silent) return await work(server, serverConfig, () => undefined);
+    return await withSpinner(io, { text, color: options.color }, (say) => work(server, serverConfig, say));
   } catch (error) {
     if (error instanceof server.StartError || error instanceof server.MaintenanceError) {
       const exitCode = error.code === 'config_invalid' ? EXIT.usage : EXIT.failed;

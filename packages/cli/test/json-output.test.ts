@@ -42,8 +42,11 @@ async function populated() {
 const asAdmin = ['--account', 'bob'];
 const password = { stdin: `${PASSWORD}\n` };
 
-/** How each command is run so that all goes well. Where it is tested: `serve` and `watch`, which do not end by themselves. */
-const runs: Record<Exclude<Named, 'serve' | 'watch'>, (world: World) => Promise<Outcome>> = {
+/**
+ * How each command is run so that all goes well. Where it is tested: `serve` and `watch`, which do not end by themselves, and
+ * `admin migrate`, which needs engines.
+ */
+const runs: Record<Exclude<Named, 'serve' | 'watch' | 'admin migrate'>, (world: World) => Promise<Outcome>> = {
   register: (world) => world.imgup(['register', '--username', 'carol', '--password-stdin', '--json'], password),
   login: (world) => world.imgup(['login', '--username', 'ada', '--password-stdin', '--json'], password),
   logout: (world) => world.imgup(['logout', '--json']),
@@ -92,7 +95,11 @@ const runs: Record<Exclude<Named, 'serve' | 'watch'>, (world: World) => Promise<
 };
 
 describe('what --json prints is one document as its schema has it', () => {
-  test.each(Object.entries(runs))('imgup %s', async (name, run) => {
+  // Under `npm run test:scale` the data folder, which `imgup admin` is about, holds nothing: its commands are left out there.
+  const scaled = process.env['IMGUP_TEST_ACCOUNTS'] !== undefined;
+  const here = Object.entries(runs).filter(([name]) => !scaled || !name.startsWith('admin '));
+
+  test.each(here)('imgup %s', async (name, run) => {
     const { code, stdout, stderr } = await run(await populated());
     expect({ code, stderr }).toMatchObject({ code: 0 });
     // One line, and nothing besides.

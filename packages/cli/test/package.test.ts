@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { SERVICE } from '../src/credentials/credential-store.ts';
 import { hasRadosgw, MISSING_RADOSGW, S3_CREDENTIALS, startRadosgw } from '../../../scripts/radosgw.js';
-import { startPostgres, whyNoPostgres } from '../../server/test/postgres-server.ts';
+import { startPostgres, whyNoPostgres } from '../../server/test/postgres-server.js';
 import { MISSING, startSecretService } from './secret-service.ts';
 
 const PACKAGE = fileURLToPath(new URL('..', import.meta.url));

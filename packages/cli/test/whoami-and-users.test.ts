@@ -53,6 +53,7 @@ describe('users', () => {
   test('lists the accounts in a table, without their hashes', async () => {
     const world = await openWorld();
     await world.register('administrator');
+    world.clock.server += 1;
     await world.register('bob');
     const outcome = await world.imgup(['users', '--account', 'administrator']);
     expect(outcome).toEqual({
@@ -105,6 +106,8 @@ describe('users rm', () => {
   async function openWithBob() {
     const world = await openWorld();
     await world.register('ada');
+    // They are listed by their time alone, and this clock stands still.
+    world.clock.server += 1;
     await world.register('bob');
     const { stdout } = await world.imgup(['upload', await world.picture()]);
     world.asked();

@@ -14,6 +14,7 @@ import { buildApp } from './app.ts';
 import { readConfig, type ServerConfig } from './config.ts';
 import { StartError } from './errors.ts';
 import { silentLogger, type Logger } from './logger.ts';
+import { refuseMovedData } from './maintenance/migration-note.ts';
 import { STAGING } from './maintenance/restore-data.ts';
 import { openAccounts, type AccountParts } from './open-accounts.ts';
 import { openImages } from './open-images.ts';
@@ -91,6 +92,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
   const lock = await lockDataFolder(data);
   let accountParts: AccountParts | undefined;
   try {
+    await refuseMovedData(config);
     if (config.secrets === null) await sweepSecretDrafts(config.secretFile);
     const keyRing = await createKeyRing(config.secrets ?? (await openSecretFile(config.secretFile, now())));
     accountParts = await openAccounts({ config, logger, now: options.now, metrics });

@@ -29,6 +29,7 @@ export class StartError extends Error {
     | 'config_invalid'
     | 'data_in_use'
     | 'data_unreadable'
+    | 'data_moved'
     | 'accounts_unavailable'
     | 'images_unusable'
     | 'port_in_use'

@@ -8,6 +8,8 @@ export { backupData, type BackupOptions } from './maintenance/backup-data.ts';
 export { checkData, type CheckOptions, type CheckResult, type Finding } from './maintenance/check-data.ts';
 export type { FlawKind } from './maintenance/flaw.ts';
 export { MaintenanceError } from './maintenance/maintenance-error.ts';
+export type { CopyFlaw, Progress } from './maintenance/copy-pictures.ts';
+export { migrateFrom, migrateTo, type MigrateOptions, type MigrateResult } from './maintenance/migrate-data.ts';
 export { restoreData } from './maintenance/restore-data.ts';
 export type { BackupSummary } from './maintenance/verify-backup.ts';
 export type { AccountStore, Authorization, Session, UploadKey, User } from './ports/account-store.ts';

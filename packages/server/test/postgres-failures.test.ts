@@ -6,8 +6,10 @@ import { openPostgres } from '../src/adapters/postgres/open-postgres.ts';
 import { noMetrics } from '../src/ports/metrics.ts';
 import { silentLogger } from '../src/logger.ts';
 import { administer } from './postgres.ts';
-import { startPostgres, whyNoPostgres, type PostgresServer } from './postgres-server.ts';
+import { startPostgres, whyNoPostgres } from './postgres-server.js';
 import { bearer, openApp, PASSWORD, problemOf, refusal, temporaryFolder } from './test-app.ts';
+
+type Server = Awaited<ReturnType<typeof startPostgres>>;
 
 // Only Linux lists the processes that are to be ended or held with their parent.
 const why = process.platform === 'linux' ? await whyNoPostgres() : 'PostgreSQL is killed on Linux alone';
@@ -16,13 +18,13 @@ if (why !== null) console.log(`${why}: the tests of a database that fails are le
 const SECRET = randomBytes(32);
 
 describe.skipIf(why !== null)('a database', () => {
-  let postgres: PostgresServer | undefined;
+  let postgres: Server | undefined;
   beforeAll(async () => {
     if (why === null) postgres = await startPostgres();
   }, 60_000);
   afterAll(() => postgres?.stop());
 
-  const running = (): PostgresServer => {
+  const running = (): Server => {
     if (postgres === undefined) throw new Error('PostgreSQL was not started');
     return postgres;
   };

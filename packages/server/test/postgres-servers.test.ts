@@ -47,6 +47,12 @@ async function register(server: RunningServer | undefined, username: string): Pr
 const { newDatabase } = usePostgres();
 
 describe.skipIf(noPostgres !== null)('three servers with one database', () => {
+  test('may be closed twice, as one with a folder may', async () => {
+    const app = await createApp(await configOf(await newDatabase()));
+    await app.close();
+    await expect(app.close()).resolves.toBeUndefined();
+  });
+
   test('admit exactly 5 of 300 uploads that one user sends at once', async () => {
     const servers = await startServers(3, await newDatabase());
     const { access_token } = await register(servers[0], 'ada');

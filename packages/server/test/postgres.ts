@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { startPostgres, whyNoPostgres, type PostgresServer } from './postgres-server.ts';
+import { startPostgres, whyNoPostgres } from './postgres-server.js';
 
 /** A server that runs already, named from outside: CI has the tests run with another version so. */
 const given = process.env['IMGUP_TEST_POSTGRES'];
@@ -17,7 +17,7 @@ export interface TestPostgres {
 
 /** One PostgreSQL for all tests of a file. */
 export function usePostgres(): TestPostgres {
-  let server: PostgresServer | undefined;
+  let server: Awaited<ReturnType<typeof startPostgres>> | undefined;
   beforeAll(async () => {
     if (noPostgres === null && !given) server = await startPostgres();
   }, 60_000);

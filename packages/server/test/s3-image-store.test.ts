@@ -108,6 +108,15 @@ describe.skipIf(!hasS3)('on an S3 engine', { timeout: 60_000 }, () => {
     },
   );
 
+  test('a total of few pictures counts what another server has just stored', async () => {
+    const objects = objectsAt(s3.location());
+    const store = createS3ImageStore({ objects, scratch: await temporaryFolder() });
+    expect(await store.usage('ada')).toEqual({ pictures: 0, bytes: 0 });
+    await objects.write('images/ada/71000.png', 'bytes');
+    await objects.write('images/ada/71000.json', JSON.stringify(recordOf('71000', '71000')));
+    expect(await store.usage('ada')).toEqual({ pictures: 1, bytes: 5 });
+  });
+
   test(
     'a page of a list costs the same however much there is, and the totals are counted once',
     { timeout: 60_000 },

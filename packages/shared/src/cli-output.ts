@@ -76,6 +76,19 @@ const checked = {
   lost_and_found: v.optional(v.nullable(v.string())),
 };
 
+const migrated = {
+  data: v.string(),
+  accounts: v.boolean(),
+  images: v.boolean(),
+  users: count,
+  sessions: count,
+  keys: count,
+  pictures: count,
+  bytes: count,
+  present: count,
+  findings: v.array(v.strictObject({ kind: v.string(), path: v.string() })),
+};
+
 /**
  * The one JSON document that each command prints with `--json` where all went well, by the command as it is typed. Where it
  * fails, the document is `{error}`, for some commands beside what was done.
@@ -130,6 +143,7 @@ export const cliOutput = {
   'admin check': v.union([v.strictObject(checked), v.strictObject({ ...checked, error: cliError })]),
   'admin backup': v.strictObject({ path: v.string(), ...inData, secret: v.boolean() }),
   'admin restore': v.strictObject({ data: v.string(), ...inData, secret: v.boolean() }),
+  'admin migrate': v.union([v.strictObject(migrated), v.strictObject({ ...migrated, error: cliError })]),
   'admin rotate-secret': v.strictObject({ secret_file: v.string(), forgot_old: v.boolean() }),
 } satisfies Record<string, v.GenericSchema>;
 

@@ -25,7 +25,7 @@ export async function adminCheck(options: AdminCheckOptions, context: Context): 
   const left = result.findings.filter(({ mended }) => !mended).length;
   if (options.json !== true) {
     for (const { kind, path, mended } of result.findings) {
-      io.print(`${path}: ${WORDS[kind]}${mended ? ' (mended)' : ''}`);
+      io.print(`${path}: ${FLAW_WORDS[kind]}${mended ? ' (mended)' : ''}`);
     }
   }
   if (left > 0) {
@@ -42,7 +42,7 @@ export async function adminCheck(options: AdminCheckOptions, context: Context): 
   if (lostAndFound !== null) io.note(`What was taken out is in ${lostAndFound}; look at it before you remove it.`);
 }
 
-const WORDS: Record<FlawKind, string> = {
+export const FLAW_WORDS: Record<FlawKind, string> = {
   accounts_damaged: 'the accounts cannot be read',
   accounts_missing: 'the accounts are missing; set IMGUP_ACCOUNTS if they are in a database',
   secret_damaged: 'the secret cannot be read',

@@ -38,6 +38,12 @@ export async function openSecretFile(path: string, now: number): Promise<Secrets
   return stillGood((await readSecretFile(path)) ?? [{ secret, retiredAt: null }], now);
 }
 
+/** Puts these secrets into a secret file, whatever it holds; the older ones count as replaced now. */
+export async function writeSecrets(path: string, [current, ...older]: Secrets, now: number): Promise<void> {
+  const stored = [{ secret: current, retiredAt: null }, ...older.map((secret) => ({ secret, retiredAt: now }))];
+  await writeSecretFile(path, stored, rename);
+}
+
 /** Removes what a program that was killed while it wrote the secret file has left: drafts, with secrets in them. */
 export async function sweepSecretDrafts(path: string): Promise<void> {
   const folder = dirname(path);

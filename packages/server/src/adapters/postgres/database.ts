@@ -30,7 +30,7 @@ interface DatabaseOptions {
 type Value = string | number | boolean | null;
 
 /** Sends one statement; resolves to its rows. */
-type Query = <Row>(text: string, values: Value[]) => Promise<Row[]>;
+export type Query = <Row>(text: string, values: Value[]) => Promise<Row[]>;
 
 export interface Database {
   /** One statement, which is a transaction by itself. */
@@ -79,6 +79,8 @@ export function openDatabase({ config, limits, now, logger, metrics }: DatabaseO
   gauge('idle', () => pool.idleCount);
   gauge('wanted', () => pool.waitingCount);
 
+  let closed: Promise<void> | undefined;
+
   /** With a name, the database parses and plans a statement once a connection: it halves the time of most. */
   const names = new Map<string, string>();
   const prepare = (text: string, values: Value[]) => {
@@ -121,7 +123,7 @@ export function openDatabase({ config, limits, now, logger, metrics }: DatabaseO
 
     time: () => now?.() ?? null,
 
-    close: () => pool.end(),
+    close: () => (closed ??= pool.end()),
   };
 }
 

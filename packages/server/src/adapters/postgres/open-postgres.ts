@@ -1,31 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
-import { StartError } from '../../errors.ts';
-import type { Logger } from '../../logger.ts';
-import type { Metrics } from '../../ports/metrics.ts';
 import type { AccountStore } from '../../ports/account-store.ts';
 import type { OpenSlidingLog } from '../../ports/sliding-log.ts';
 import { REFUSALS_MAX, type UploadLimiter } from '../../ports/upload-limiter.ts';
 import { createPostgresAccountStore } from './account-store.ts';
-import { describePlace, readConnectionSettings } from './connection-settings.ts';
-import { DATABASE_LIMITS, openDatabase, type DatabaseLimits } from './database.ts';
-import { isAway } from './explain-failure.ts';
-import { migrate } from './migrate.ts';
+import { reachDatabase, type ReachOptions } from './reach-database.ts';
 import { createPostgresSlidingLog } from './sliding-log.ts';
 
-/** How long a start waits for a database that is away: both may be started at once. In milliseconds. */
-const START_PATIENCE = 20_000;
-const START_PAUSE = 500;
-
-interface PostgresOptions {
-  url: string;
+interface PostgresOptions extends ReachOptions {
   uploadLimit: { uploads: number; windowMs: number };
-  logger: Logger;
-  metrics: Metrics;
-  /** Milliseconds since the epoch, in place of the database's clock; for tests. */
-  now: (() => number) | undefined;
-  limits?: Partial<DatabaseLimits>;
-  startPatience?: number;
 }
 
 /**
@@ -39,15 +20,8 @@ export async function openPostgres(options: PostgresOptions): Promise<{
   limiter: UploadLimiter;
   openLog: OpenSlidingLog;
 }> {
-  const { url, uploadLimit, logger, metrics, now, startPatience = START_PATIENCE } = options;
-  const config = readConnectionSettings(url);
-  const limits = { ...DATABASE_LIMITS, ...options.limits };
-  await reach(config, { patience: startPatience, timeout: limits.connectTimeout, logger });
-  await migrate(config).catch((error: unknown) => {
-    throw error instanceof StartError ? error : unavailable(config, error);
-  });
-  const database = openDatabase({ config, limits, now, logger, metrics });
-  const { uploads: limit, windowMs } = uploadLimit;
+  const { database } = await reachDatabase(options);
+  const { uploads: limit, windowMs } = options.uploadLimit;
   const uploads = createPostgresSlidingLog(database, { limit, windowMs, refusalsMax: REFUSALS_MAX });
   return {
     store: createPostgresAccountStore(database),
@@ -62,35 +36,4 @@ export async function openPostgres(options: PostgresOptions): Promise<{
       return { take: (key) => log.take(`${name} ${key}`), peek: (key) => log.peek(`${name} ${key}`) };
     },
   };
-}
-
-/** Waits until the database answers, or says for good that it will not. */
-async function reach(
-  config: pg.ClientConfig,
-  { patience, timeout, logger }: { patience: number; timeout: number; logger: Logger },
-): Promise<void> {
-  const deadline = performance.now() + patience;
-  for (let tries = 1; ; tries += 1) {
-    const client = new pg.Client({ ...config, connectionTimeoutMillis: timeout });
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      await client.end();
-      return;
-    } catch (error) {
-      // Not waited for: a database that hangs never says goodbye.
-      client.end().catch(() => undefined);
-      if (!isAway(error) || performance.now() >= deadline) throw unavailable(config, error);
-      if (tries === 1) logger.warn({ database: describePlace(config) }, 'waiting for the database of the accounts');
-      await delay(START_PAUSE);
-    }
-  }
-}
-
-function unavailable(config: pg.ClientConfig, error: unknown): StartError {
-  // Where a name has several addresses and none answers, node says so by the code alone.
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const reason = (error instanceof Error && error.message) || String(code ?? error);
-  const message = `The accounts' database (${describePlace(config)}) cannot be used: ${reason}. Look at --accounts (IMGUP_ACCOUNTS) and at the database, and start again.`;
-  return new StartError('accounts_unavailable', message, { cause: error });
 }

