@@ -72,13 +72,13 @@ Interrupted, it goes on when it is run again. The source stays as it is, and no 
     .option('--accounts <url>', 'the database, as `imgup serve` takes it')
     .option('--images <url>', 'the S3 store, as `imgup serve` takes it')
     .option('--secret-file <file>', 'where the secret is (default: in the data folder)')
-    .addHelpText('after', `\nWithout --accounts and --images, both are those of IMGUP_ACCOUNTS and IMGUP_IMAGES.`)
+    .addHelpText('after', '\nIMGUP_ACCOUNTS and IMGUP_IMAGES are taken where neither option is given.')
     .addHelpText(
       'after',
       examples(
-        ['imgup admin migrate --from /srv/imgup --accounts postgres://… --images s3://…'],
-        ['imgup admin migrate --from /srv/imgup --images s3://…', 'the pictures alone'],
-        ['imgup admin migrate --to /srv/imgup --accounts postgres://… --images s3://…', 'and back'],
+        ['imgup admin migrate --from DIR --accounts URL --images URL', 'accounts and pictures'],
+        ['imgup admin migrate --from DIR --images s3://…', 'the pictures alone'],
+        ['imgup admin migrate --to DIR --accounts URL --images URL', 'and back'],
       ),
     )
     .action(async (_options, command: Command) => {

@@ -13,7 +13,7 @@ import { hasS3, useEngine } from '../../server/test/s3-store.ts';
 import { openWorld } from './world.ts';
 
 /** The built one: what is killed is a process of its own. */
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../dist/main.cjs', import.meta.url));
 
 const { newDatabase } = usePostgres();
 const { engine } = useEngine();

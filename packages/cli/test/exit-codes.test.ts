@@ -50,6 +50,7 @@ const COMMANDS: Record<string, [need: Need, ...args: string[]]> = {
   'admin check': ['nothing'],
   'admin backup': ['nothing', 'copy'],
   'admin restore': ['nothing', 'copy'],
+  'admin migrate': ['nothing'],
   'admin rotate-secret': ['nothing'],
   help: ['nothing'],
 };
