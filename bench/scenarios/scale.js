@@ -42,7 +42,7 @@ export async function scale({ folder, quick, say }) {
   const s3 = await startRadosgw({ store: 'bluestore' });
   // Servers are given the environment that this module exports.
   Object.assign(env, S3_CREDENTIALS);
-  const rounds = quick ? 1 : 5;
+  const rounds = quick ? 1 : 2;
   const kinds = quick
     ? [{ bytes: 50_000, verify: 'full', uploads: 120 }]
     : [

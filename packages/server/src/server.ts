@@ -147,6 +147,8 @@ function linger(request: IncomingMessage, response: ServerResponse): void {
   const timer = setTimeout(() => socket.destroy(), response.statusCode === 408 ? LINGER_SLOW : LINGER);
   const stop = () => {
     clearTimeout(timer);
+    // The connection may go on, and be answered early again.
+    socket.off('close', stop);
   };
   socket.once('close', stop);
   // Whatever goes wrong with what nobody reads is no news.

@@ -253,3 +253,23 @@ describe('starting', () => {
     expect(() => readConfig({ flags: {}, env: { IMGUP_SECRET: 'short' } })).toThrow('IMGUP_SECRET');
   });
 });
+
+test('a connection that is answered early again and again gathers no listeners', async () => {
+  const { port } = await start();
+  const warnings: string[] = [];
+  const listen = (warning: Error) => void warnings.push(warning.name);
+  process.on('warning', listen);
+  onTestFinished(() => void process.off('warning', listen));
+  const socket = connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  for (let round = 0; round < 15; round += 1) {
+    socket.write(
+      'POST /api/images HTTP/1.1\r\nHost: imgup.test\r\nContent-Type: image/png\r\nContent-Length: 4\r\n\r\n',
+    );
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
+    // The body comes once the answer has gone.
+    socket.write('late');
+  }
+  expect(warnings).toEqual([]);
+});
