@@ -48,7 +48,6 @@ export async function scale({ folder, quick, say }) {
     : [
         { bytes: 50_000, verify: 'full', uploads: 300 },
         { bytes: 1_000_000, verify: 'full', uploads: 120 },
-        { bytes: 50_000, verify: 'header', uploads: 600 },
       ];
   const tables = [];
   try {
