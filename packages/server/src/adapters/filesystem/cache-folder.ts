@@ -3,6 +3,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { PictureCache } from '../../ports/picture-cache.ts';
+import { createMakeOnce } from '../make-once.ts';
 
 /**
  * A folder of files that can be made again, kept below a size: those that were used least recently go first.
@@ -13,7 +14,6 @@ export async function openCacheFolder(folder: string, maxBytes: number): Promise
   // Again and again, for it may be removed at any time.
   const makeFolder = () => mkdir(folder, { recursive: true, mode: 0o700 });
   await makeFolder();
-  const making = new Map<string, Promise<void>>();
   const sizes = new LRUCache<string, number>({
     maxSize: maxBytes,
     sizeCalculation: (bytes) => Math.max(1, bytes),
@@ -45,17 +45,6 @@ export async function openCacheFolder(folder: string, maxBytes: number): Promise
     sizes.set(key, size);
   }
 
-  async function makeOne(key: string, make: (draft: string) => Promise<void>): Promise<void> {
-    const path = await draft();
-    try {
-      await make(path);
-      await keep(key, path);
-    } catch (error) {
-      await rm(path, { force: true });
-      throw error;
-    }
-  }
-
   async function remove(keys: string[]): Promise<void> {
     const known = keys.filter((key) => sizes.delete(key));
     await Promise.all(known.map((key) => rm(join(folder, key), { force: true })));
@@ -64,12 +53,7 @@ export async function openCacheFolder(folder: string, maxBytes: number): Promise
   return {
     draft,
     keep,
-
-    async make(key, make) {
-      const made = making.get(key) ?? makeOne(key, make).finally(() => making.delete(key));
-      making.set(key, made);
-      await made;
-    },
+    make: createMakeOnce({ draft, keep }),
 
     async open(key) {
       if (sizes.get(key) === undefined) return null;

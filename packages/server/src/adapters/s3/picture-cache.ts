@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PictureCache } from '../../ports/picture-cache.ts';
+import { createMakeOnce } from '../make-once.ts';
 import type { Objects } from './objects.ts';
 import { uploadFile } from './upload-file.ts';
 
@@ -21,7 +22,6 @@ export function cacheKey(key: string): string {
  * lifecycle rule of the bucket is what removes old ones.
  */
 export function createS3PictureCache({ objects, scratch }: S3PictureCacheOptions): PictureCache {
-  const making = new Map<string, Promise<void>>();
   const draft = async () => join(scratch, `${randomUUID()}.small`);
 
   async function keep(key: string, path: string): Promise<void> {
@@ -31,25 +31,10 @@ export function createS3PictureCache({ objects, scratch }: S3PictureCacheOptions
     await rm(path, { force: true });
   }
 
-  async function makeOne(key: string, make: (draft: string) => Promise<void>): Promise<void> {
-    const path = await draft();
-    try {
-      await make(path);
-      await keep(key, path);
-    } finally {
-      await rm(path, { force: true });
-    }
-  }
-
   return {
     draft,
     keep,
-
-    async make(key, make) {
-      const made = making.get(key) ?? makeOne(key, make).finally(() => making.delete(key));
-      making.set(key, made);
-      await made;
-    },
+    make: createMakeOnce({ draft, keep }),
 
     async open(key) {
       const found = await objects.head(cacheKey(key));
