@@ -137,7 +137,7 @@ export function createProgram(context: Context, words: string[] | null = null): 
     .option('-r, --recursive', 'also the pictures in folders, without hidden ones')
     .option('--include <glob>', 'in folders only what matches; may be repeated', collect)
     .option('--exclude <glob>', 'in folders not what matches; may be repeated', collect)
-    .option('--files-from <list>', 'also the files that a file names, a line each; "-" for stdin')
+    .option('--files-from <list>', 'also the files that a file (16 MB at most) names, a line each; "-" for stdin')
     .option('--from-clipboard', 'also the picture on the clipboard')
     .option('--name <name>', 'what the picture is called (default: as its file)')
     .option('--keep-metadata', 'publish where, when and with what it was taken, too')
