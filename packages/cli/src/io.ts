@@ -34,6 +34,8 @@ interface MaybeTerminal {
 /** @param drawsLines whether stderr, if it is a terminal, can draw a line anew */
 export function createIo(streams: Streams, drawsLines = true): Io {
   const { stdout, stderr } = streams;
+  // A terminal that nobody has told its size: a spinner would clear lines without end.
+  for (const stream of [stdout, stderr]) if (stream.columns === 0) Object.assign(stream, { columns: 80, rows: 24 });
   let lost: NodeJS.ErrnoException | undefined;
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     // `imgup users | head -1`: the reader has seen enough, which is no failure.
