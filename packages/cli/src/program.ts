@@ -172,7 +172,7 @@ export function createProgram(context: Context, words: string[] | null = null): 
   define('watch', 'upload what appears in a folder')
     ?.description('Uploads each picture that appears in a folder, once it is whole, and prints its link; until Ctrl-C.')
     .argument('<folder>', 'where pictures appear')
-    .option('-r, --recursive', 'also in the folders in it')
+    .option('-r, --recursive', 'also in the folders in it whose names are UTF-8')
     .option('--existing', 'also what is there already')
     .option('--keep-metadata', 'publish where, when and with what they were taken, too')
     .option('--expires <time>', 'how long the links live, 10m to 365d or never (default: never)')
