@@ -1,0 +1,19 @@
+import { fstatSync, writeSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+
+/**
+ * Makes standard output, where it is a file, fail when the disk takes only a part of what is written: Node's own stream
+ * lets the rest go, and says nothing.
+ */
+export function writeWhole(stdout: Writable): void {
+  if (!('fd' in stdout) || typeof stdout.fd !== 'number' || !fstatSync(stdout.fd).isFile()) return;
+  const { fd } = stdout;
+  stdout._write = (chunk: Uint8Array, _encoding, done) => {
+    try {
+      for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at);
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  };
+}
