@@ -8,6 +8,7 @@ import type { Writable } from 'node:stream';
 export function writeWhole(stdout: Writable): void {
   if (!('fd' in stdout) || typeof stdout.fd !== 'number' || !fstatSync(stdout.fd).isFile()) return;
   const { fd } = stdout;
+  // oxlint-disable-next-line no-underscore-dangle -- it is what Node calls the method that streams are made with
   stdout._write = (chunk: Uint8Array, _encoding, done) => {
     try {
       for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at);

@@ -168,7 +168,7 @@ describe('the streams', () => {
   test('a terminal that has not been told its size is taken for a usual one', () => {
     const terminal = () => Object.assign(new PassThrough(), { isTTY: true, columns: 0, rows: 0 });
     const { stdout, stderr } = createIo({ stdin, stdout: terminal(), stderr: terminal() });
-    expect([stdout, stderr]).toMatchObject(Array(2).fill({ columns: 80, rows: 24 }));
+    for (const stream of [stdout, stderr]) expect(stream).toMatchObject({ columns: 80, rows: 24 });
   });
 
   test('a link that stdout does not take is shown on stderr', async () => {

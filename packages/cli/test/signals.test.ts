@@ -58,18 +58,19 @@ test.each(SIGNALS)('%s leaves nothing of a picture that is read from stdin', asy
   expect(await readdir(join(folder, 'work'))).toEqual([]);
 });
 
-const onLinux = test.runIf(process.platform === 'linux');
-
-onLinux('Ctrl-C ends the wait for a named pipe of --files-from that nobody writes to', async () => {
-  const folder = await temporaryFolder();
-  const list = join(folder, 'list');
-  execFileSync('mkfifo', [list]);
-  const { child, pid, ended } = program.start(['upload', '--files-from', list], { ...process.env, HOME: folder });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  await vi.waitFor(async () => expect(await catchesHangUp(pid)).toBe(true), 10_000);
-  child.kill('SIGINT');
-  expect(await ended).toMatchObject({ code: 130, stderr: 'imgup: Interrupted.\n' });
-});
+test.runIf(process.platform === 'linux')(
+  'Ctrl-C ends the wait for a named pipe of --files-from that nobody writes to',
+  async () => {
+    const folder = await temporaryFolder();
+    const list = join(folder, 'list');
+    execFileSync('mkfifo', [list]);
+    const { child, pid, ended } = program.start(['upload', '--files-from', list], { ...process.env, HOME: folder });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await vi.waitFor(async () => expect(await catchesHangUp(pid)).toBe(true), 10_000);
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 130, stderr: 'imgup: Interrupted.\n' });
+  },
+);
 
 /** Whether a process listens to signals yet: SIGHUP is the last that it takes up. */
 async function catchesHangUp(pid: number): Promise<boolean> {

@@ -74,7 +74,7 @@ export async function watchPictures(
   watcher.on('change', putInLine);
   watcher.on('unlink', (path) => known.delete(path));
   // Where a name is no UTF-8, it looks for a file that has U+FFFD in its name instead, and finds none.
-  watcher.on('raw', (_event, path) => (mayBeOdd ||= path?.includes('\uFFFD') === true));
+  watcher.on('raw', (_event, path: string | null) => (mayBeOdd ||= path?.includes('\uFFFD') ?? false));
   watcher.on('error', (error) => {
     const trouble = watchFailure(folder, error);
     if (trouble.path !== null && trouble.path !== folder && absolute(trouble.path) !== root) return onTrouble(trouble);
