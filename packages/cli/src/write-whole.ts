@@ -6,8 +6,11 @@ import type { Writable } from 'node:stream';
  * lets the rest go, and says nothing.
  */
 export function writeWhole(stdout: Writable): void {
-  if (!('fd' in stdout) || typeof stdout.fd !== 'number' || !fstatSync(stdout.fd).isFile()) return;
+  if (!('fd' in stdout) || typeof stdout.fd !== 'number') return;
   const { fd } = stdout;
+  // As bigint, which is kept apart: Node's realpathSync mistakes what was looked at last, a pipe say, for its own path, and then
+  // modules behind symbolic links are not found.
+  if (!fstatSync(fd, { bigint: true }).isFile()) return;
   // oxlint-disable-next-line no-underscore-dangle -- it is what Node calls the method that streams are made with
   stdout._write = (chunk: Uint8Array, _encoding, done) => {
     try {

@@ -1,4 +1,4 @@
-import { constants, createReadStream, fstatSync, open } from 'node:fs';
+import { constants, createReadStream, fstat, open } from 'node:fs';
 import { Socket } from 'node:net';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { isatty, ReadStream } from 'node:tty';
@@ -33,7 +33,8 @@ export async function readList(path: string, stdin: Readable, signal: AbortSigna
 async function openList(path: string): Promise<Readable> {
   const fd = await promisify(open)(path, constants.O_RDONLY | constants.O_NONBLOCK);
   if (isatty(fd)) return new ReadStream(fd);
-  return fstatSync(fd).isFIFO() ? new Socket({ fd, writable: false }) : createReadStream(path, { fd });
+  const isPipe = (await promisify(fstat)(fd)).isFIFO();
+  return isPipe ? new Socket({ fd, writable: false }) : createReadStream(path, { fd });
 }
 
 async function readShort(stream: Readable): Promise<Buffer> {
