@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { EXIT, CliError } from './errors.ts';
 import { printable, printableJson } from './printable.ts';
+import { writeWhole } from './write-whole.ts';
 
 /** The three streams of a command. Results go to stdout, everything else to stderr. */
 export interface Io {
@@ -34,6 +35,9 @@ interface MaybeTerminal {
 /** @param drawsLines whether stderr, if it is a terminal, can draw a line anew */
 export function createIo(streams: Streams, drawsLines = true): Io {
   const { stdout, stderr } = streams;
+  writeWhole(stdout);
+  // A terminal that nobody has told its size: a spinner would clear lines without end.
+  for (const stream of [stdout, stderr]) if (stream.columns === 0) Object.assign(stream, { columns: 80, rows: 24 });
   let lost: NodeJS.ErrnoException | undefined;
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     // `imgup users | head -1`: the reader has seen enough, which is no failure.

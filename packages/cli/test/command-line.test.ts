@@ -165,6 +165,12 @@ describe('the streams', () => {
     await expect(full.flush()).rejects.toMatchObject({ code: 'stdout_unwritable', exitCode: 1 });
   });
 
+  test('a terminal that has not been told its size is taken for a usual one', () => {
+    const terminal = () => Object.assign(new PassThrough(), { isTTY: true, columns: 0, rows: 0 });
+    const { stdout, stderr } = createIo({ stdin, stdout: terminal(), stderr: terminal() });
+    for (const stream of [stdout, stderr]) expect(stream).toMatchObject({ columns: 80, rows: 24 });
+  });
+
   test('a link that stdout does not take is shown on stderr', async () => {
     const world = await openWorld();
     await world.register();

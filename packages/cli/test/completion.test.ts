@@ -75,7 +75,10 @@ describe('what is offered', () => {
     ['imgup help comp', ['completion:make the Tab key complete commands and options']],
     ['imgup help config g', ['get:print one setting']],
     ['imgup users help r', ['rm:remove an account and its pictures']],
-    ['imgup upload --files', ['--files-from:also the files that a file names, a line each; "-" for stdin']],
+    [
+      'imgup upload --files',
+      ['--files-from:also the files that a file (16 MB at most) names, a line each; "-" for stdin'],
+    ],
     ['imgup get last --output ', FILES],
     ['imgup completion f', ['fish']],
     ['imgup whoami ', []],

@@ -38,6 +38,17 @@ test.runIf(process.platform === 'linux')('a full disk behind stdout is one sente
   }
 });
 
+test.skipIf(process.platform === 'win32')('a disk that takes only the beginning is no success either', async () => {
+  const cwd = await temporaryFolder();
+  const script = 'ulimit -f 1; exec "$0" "$1" completion zsh > script';
+  const child = spawn('sh', ['-c', script, process.execPath, program.main], { cwd });
+  const [[code], stderr] = await Promise.all([once(child, 'exit'), text(child.stderr)]);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: 'imgup: Standard output cannot be written to (EFBIG); send it somewhere else.\n',
+  });
+});
+
 test.each([[['help']], [['help', 'upload']], [['upload', '--help']], [['-h']]])('%j is no failure', async (args) => {
   const outcome = await program.start(args, process.env).ended;
   expect(outcome).toMatchObject({ code: 0, stderr: '' });

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
@@ -57,6 +57,26 @@ test.each(SIGNALS)('%s leaves nothing of a picture that is read from stdin', asy
   expect(await ended(['upload', '-'], folder, signal)).toEqual({ code: 130, stderr });
   expect(await readdir(join(folder, 'work'))).toEqual([]);
 });
+
+test.runIf(process.platform === 'linux')(
+  'Ctrl-C ends the wait for a named pipe of --files-from that nobody writes to',
+  async () => {
+    const folder = await temporaryFolder();
+    const list = join(folder, 'list');
+    execFileSync('mkfifo', [list]);
+    const { child, pid, ended } = program.start(['upload', '--files-from', list], { ...process.env, HOME: folder });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await vi.waitFor(async () => expect(await catchesHangUp(pid)).toBe(true), 10_000);
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 130, stderr: 'imgup: Interrupted.\n' });
+  },
+);
+
+/** Whether a process listens to signals yet: SIGHUP is the last that it takes up. */
+async function catchesHangUp(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return /^SigCgt:.*[13579bdf]$/m.test(status);
+}
 
 /** A person's machine on which the server never answers, and the clipboard's program never ends; "asked" is made by either. */
 async function hungMachine() {

@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { cliOutput, type ImagesResponse } from '@imgup/shared';
 import * as v from 'valibot';
@@ -474,6 +475,26 @@ describe('what to upload', () => {
     expect(await world.imgup(['upload', '--files-from', `${list}x`])).toMatchObject({ code: 1, stdout: '' });
   });
 
+  test('--files-from reads what comes through a named pipe, from one who begins later', async () => {
+    const world = await loggedIn();
+    const list = join(world.folder, 'list');
+    execFileSync('mkfifo', [list]);
+    const outcome = world.imgup(['upload', '--files-from', list]);
+    await writeFile(list, `${await world.picture('a.png')}\n`);
+    expect(await names(world, (await outcome).stdout)).toEqual(['a.png']);
+  });
+
+  test('--files-from refuses a list without an end', async () => {
+    const world = await loggedIn();
+    const stdin = Readable.from(forever(Buffer.alloc(65_536, 'y\n')));
+    const io = createIo({ stdin, stdout: new PassThrough(), stderr: new PassThrough() });
+    expect(await world.imgup(['upload', '--files-from', '-'], { context: { io } })).toMatchObject({ code: 2 });
+    expect(await world.imgup(['upload', '--files-from', '/dev/zero'])).toMatchObject({
+      code: 2,
+      stderr: 'imgup: The list of --files-from is longer than 16 MB; give it in parts.\n',
+    });
+  });
+
   test('nothing at all is wrong usage', async () => {
     const world = await loggedIn();
     expect(await world.imgup(['upload'])).toMatchObject({ code: 2, stderr: expect.stringContaining('Name a picture') });
@@ -588,3 +609,7 @@ describe('output', () => {
     });
   });
 });
+
+function* forever<T>(value: T): Generator<T> {
+  for (;;) yield value;
+}

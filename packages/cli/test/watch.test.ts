@@ -74,6 +74,36 @@ test('what appears is uploaded once it is whole, and nothing else', async () => 
   expect(outcome.stderr).toMatch(/^Watching \S+; Ctrl-C ends it\.\n2 pictures uploaded\.\n$/);
 });
 
+test.runIf(process.platform === 'linux').each([
+  ['--verbose', 2],
+  ['--recursive', 3],
+  ['--existing', 3],
+])('names that are no UTF-8 are no hindrance, with %s', async (option, all) => {
+  const world = await openWorld();
+  await world.register();
+  const [before, slow, other, below] = await Promise.all(
+    [1, 2, 3, 4].map(async (seed) => readFile(await world.picture(`${seed}.png`, seed))),
+  );
+  const folder = join(world.folder, 'in');
+  await mkdir(join(folder, 'below'), { recursive: true });
+  const write = (name: string, bytes = Buffer.alloc(0)) =>
+    appendFile(Buffer.from(`${folder}/${name}.png`, 'latin1'), bytes);
+  await write('\xe0', before);
+  const uploads = countUploads(world);
+  const outcome = await watching(world, [option, '--delete-after'], async () => {
+    await write('below/\xe9', below);
+    await write('\xe8', other);
+    await write('\xe9', slow?.subarray(0, 40));
+    await delay(700);
+    await write('\xe9', slow?.subarray(40));
+    await vi.waitFor(() => expect(uploads()).toBe(all), 10_000);
+    await delay(300);
+  });
+  expect(outcome.code).toBe(0);
+  expect(outcome.stdout.trimEnd().split('\n')).toHaveLength(all);
+  expect(uploads()).toBe(all);
+});
+
 test('one that the server refuses does not end it, and --existing --delete-after empties a folder', async () => {
   const world = await openWorld();
   await world.register();

@@ -84,6 +84,17 @@ describe('a JPEG in many scans', () => {
     expect(await verdict(await inScans(101))).toMatch(/^image_invalid: .*101 scans/);
   });
 
+  test('is not made smaller for a viewer either, where an upload counts by its header', async () => {
+    const [path, small] = [join(folder, randomUUID()), join(folder, randomUUID())];
+    await writeFile(path, await inScans(101));
+    await expect(decoderFor().shrink(path, small, 160, 'webp')).rejects.toMatchObject({
+      code: 'image_invalid',
+      message: expect.stringContaining('101 scans'),
+    });
+    await writeFile(path, await detailed().jpeg({ progressive: true }).toBuffer());
+    await decoderFor().shrink(path, small, 160, 'webp');
+  });
+
   test('is accepted where they are as many as programs make, and pixels only look like them', async () => {
     expect(await verdict(await detailed().jpeg({ progressive: true }).toBuffer())).toBe('accepted');
     const { app, token } = await loggedIn();

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts';
 import { count } from '../count.ts';
 import { CliError, EXIT, explain, inJson, isOfCredentialStore } from '../errors.ts';
+import { pathKey } from '../file-path.ts';
 import { printable } from '../printable.ts';
 import { uploadAll } from '../upload/batch.ts';
 import { createBeginUpload, type SendingOptions } from '../upload/begin-upload.ts';
@@ -55,7 +56,7 @@ async function watchChosen(folder: string, options: WatchOptions, context: Conte
           tell(result, { format, options: { ...options, jsonl: options.json === true }, context, alone: false });
           if (result.image !== null) {
             uploaded += 1;
-            missing.delete(source.label);
+            missing.delete(pathKey(source.path));
           }
           if (result.image !== null && options.copy === true) await copy(format(result.image, source.label));
           await io.flush();
@@ -81,13 +82,13 @@ async function watchChosen(folder: string, options: WatchOptions, context: Conte
   io.stdout.once('error', () => stopping.abort(new CliError('stopped', EXIT.interrupted, 'Stopped.')));
   try {
     for await (const source of appeared.sources) {
-      missing.add(source.label);
+      missing.add(pathKey(source.path));
       await sendOne(source);
     }
   } finally {
     await appeared.close();
   }
-  for (const { label } of appeared.waiting) missing.add(label);
+  for (const { path } of appeared.waiting) missing.add(pathKey(path));
   finish(uploaded, uploaded + missing.size, options, context);
 }
 

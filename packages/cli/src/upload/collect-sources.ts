@@ -1,12 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { addAbortSignal, type Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
 import type { Context } from '../context.ts';
 import { CliError, EXIT, explain, usageError } from '../errors.ts';
 import type { FilePath } from '../file-path.ts';
 import { restorePaths } from '../raw-arguments.ts';
-import { unlessAborted } from '../unless-aborted.ts';
-import { findSources, splitList, type Source } from './sources.ts';
+import { findSources, type Source } from './sources.ts';
 import type { Spool } from './spool.ts';
 
 export interface SourceOptions {
@@ -42,7 +39,7 @@ export async function collectSources(
   }
   requireInside('--include', include);
   requireInside('--exclude', exclude);
-  const listed = options.filesFrom === undefined ? [] : await readList(options.filesFrom, context, signal);
+  const listed = options.filesFrom === undefined ? [] : await listedIn(options.filesFrom, stdin, signal);
   const paths = [...restorePaths(files, await context.rawArguments()), ...listed];
   if (paths.filter((path) => path === '-').length + (options.filesFrom === '-' ? 1 : 0) > 1) {
     throw usageError('stdin can be read only once; name "-" once.');
@@ -87,25 +84,7 @@ function requireInside(option: string, globs: string[]): void {
   throw usageError(`${option} is "${outside}", which leaves the folder; name the other folder as an argument.`);
 }
 
-async function readList(path: string, { io }: Context, signal: AbortSignal): Promise<FilePath[]> {
-  if (path === '-') {
-    const bytes = await buffer(addAbortSignal(signal, io.stdin)).catch((error: unknown) => {
-      throw signal.aborted ? signal.reason : error;
-    });
-    return splitList(withoutMark(bytes));
-  }
-  const bytes = await unlessAborted(readFile(path, { signal }), signal).catch((error: unknown) => {
-    if (signal.aborted) throw signal.reason;
-    throw new CliError('file_not_found', EXIT.failed, `The list ${path} cannot be read; check its name.`, {
-      cause: error,
-    });
-  });
-  return splitList(withoutMark(bytes));
+async function listedIn(list: string, stdin: Readable, signal: AbortSignal): Promise<FilePath[]> {
+  const { readList } = await import('./read-list.ts');
+  return readList(list, stdin, signal);
 }
-
-/** Notepad and PowerShell begin a text with a byte order mark. */
-function withoutMark(text: Buffer): Buffer {
-  return text.subarray(0, 3).equals(BYTE_ORDER_MARK) ? text.subarray(3) : text;
-}
-
-const BYTE_ORDER_MARK = Buffer.from('\uFEFF');

@@ -57,7 +57,8 @@ async function inFolder(folder: FilePath, { include, exclude }: FolderOptions, s
 }
 
 const EXTENSIONS: string[] = [...Object.values(IMAGE_TYPES), 'jpeg', 'jpe', 'jfif', 'apng'];
-const PICTURES = EXTENSIONS.map((extension) => `*.${extension}`);
+/** Globs of what is called as pictures are. */
+export const PICTURES = EXTENSIONS.map((extension) => `*.${extension}`);
 
 /** Whether a file is called as pictures are. */
 export function isPicture(path: string): boolean {

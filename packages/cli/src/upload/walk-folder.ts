@@ -8,6 +8,8 @@ interface WalkOptions {
   /** Globs: what counts, and what does not. */
   include: string[];
   exclude: string[];
+  /** Leaves out the folders in it. */
+  flat?: boolean;
   signal: AbortSignal;
 }
 
@@ -21,7 +23,10 @@ export interface Found {
  * What is in a folder and in those below it, in the order of the paths. Hidden files and folders do not count, and links
  * to folders are not followed. Errors: the signal's reason.
  */
-export async function walkFolder(root: FilePath, { include, exclude, signal }: WalkOptions): Promise<Found[]> {
+export async function walkFolder(
+  root: FilePath,
+  { include, exclude, flat = false, signal }: WalkOptions,
+): Promise<Found[]> {
   const isIncluded = matcher(include);
   const isExcluded = matcher(exclude);
   const found: (Found & { below: string })[] = [];
@@ -39,8 +44,9 @@ export async function walkFolder(root: FilePath, { include, exclude, signal }: W
       const name = toFilePath(entry.name);
       const shown = `${below}${shownPath(name)}`;
       if (shownPath(name).startsWith('.') || isExcluded(shown)) continue;
-      if (entry.isDirectory()) folders.push(walk(joinPath(path, name), `${shown}/`));
-      else if ((entry.isFile() || entry.isSymbolicLink()) && isIncluded(shown))
+      if (entry.isDirectory()) {
+        if (!flat) folders.push(walk(joinPath(path, name), `${shown}/`));
+      } else if ((entry.isFile() || entry.isSymbolicLink()) && isIncluded(shown))
         found.push({ path: joinPath(path, name), below: shown, failure: null });
     }
     await Promise.all(folders);

@@ -2,6 +2,8 @@ import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { resolve as absolute } from 'node:path';
 import { CliError, EXIT } from '../errors.ts';
+import { pathKey, shownPath, type FilePath } from '../file-path.ts';
+import { oddPictures } from './odd-pictures.ts';
 import { isPicture, ownFile, type Source } from './sources.ts';
 
 interface WatchPicturesOptions {
@@ -24,12 +26,13 @@ interface WatchedPictures {
 /** A file is whole when it has not grown for so long, in milliseconds. */
 const STILL_FOR_MS = 1_000;
 
-/** How often it is seen whether the folder is still there, in milliseconds. */
+/** How often it is seen whether the folder is still there, and odd pictures are whole, in milliseconds. */
 const LOOK_MS = 1_000;
 
 /**
  * The pictures that appear or change, one after the other, until it is closed. Hidden files, and those in hidden
- * folders, do not count. Errors: `CliError` where it cannot be watched, and when the folder is gone.
+ * folders, do not count, and what is in a folder whose name is no UTF-8 may be missed. Errors: `CliError` where it cannot be
+ * watched, and when the folder is gone.
  */
 export async function watchPictures(
   folder: string,
@@ -38,9 +41,14 @@ export async function watchPictures(
   const { dev, ino } = await requireFolder(folder);
   const { watch: watchFolder } = await import('chokidar');
   const root = absolute(folder);
+  const findOdd = () => oddPictures(folder, { recursive: recursive === true, signal }).catch(() => []);
   const waiting: Source[] = [];
   /** How each was when it was last put in line: a file that is only touched is not sent again. */
   const known = new Map<string, string>();
+  if (existing !== true) for (const { path, stats } of await findOdd()) known.set(pathKey(path), stateOf(stats));
+  /** Whether there may be odd ones that are not in line, and how each was at the last look. */
+  let mayBeOdd = true;
+  let odd = new Map<string, string>();
   let wake = () => {};
   let closed = false;
   let failure: CliError | null = null;
@@ -52,18 +60,21 @@ export async function watchPictures(
     ignored: (path) => absolute(path) !== root && /(^|[\\/])\.[^\\/]+$/.test(path),
     ...(recursive === true ? {} : { depth: 0 }),
   });
-  const putInLine = (path: string, stats?: Stats) => {
-    if (!isPicture(path) || (stats !== undefined && !stats.isFile() && !stats.isSymbolicLink())) return;
-    const state = `${stats?.size} ${stats?.mtimeMs} ${stats?.ino}`;
-    if (known.get(path) === state) return;
-    known.set(path, state);
-    if (waiting.some((source) => source.label === path)) return;
+  const putInLine = (path: FilePath, stats?: Stats) => {
+    if (!isPicture(shownPath(path)) || (stats !== undefined && !stats.isFile() && !stats.isSymbolicLink())) return;
+    const key = pathKey(path);
+    const state = stateOf(stats);
+    if (known.get(key) === state) return;
+    known.set(key, state);
+    if (waiting.some((source) => pathKey(source.path) === key)) return;
     waiting.push(ownFile(path, stats?.size ?? 0));
     wake();
   };
   watcher.on('add', putInLine);
   watcher.on('change', putInLine);
   watcher.on('unlink', (path) => known.delete(path));
+  // Where a name is no UTF-8, it looks for a file that has U+FFFD in its name instead, and finds none.
+  watcher.on('raw', (_event, path: string | null) => (mayBeOdd ||= path?.includes('\uFFFD') ?? false));
   watcher.on('error', (error) => {
     const trouble = watchFailure(folder, error);
     if (trouble.path !== null && trouble.path !== folder && absolute(trouble.path) !== root) return onTrouble(trouble);
@@ -82,7 +93,19 @@ export async function watchPictures(
     failure ??= new CliError('folder_gone', EXIT.failed, `The folder ${folder} is gone; name one to watch.`);
     wake();
   };
-  const looking = setInterval(() => void look(), LOOK_MS);
+  const lookForOdd = async () => {
+    if (!mayBeOdd) return;
+    mayBeOdd = false;
+    const before = odd;
+    odd = new Map();
+    for (const { path, stats } of await findOdd()) {
+      const [key, state] = [pathKey(path), stateOf(stats)];
+      odd.set(key, state);
+      if (before.get(key) === state) putInLine(path, stats);
+      else mayBeOdd = true;
+    }
+  };
+  const looking = setInterval(() => void Promise.all([look(), lookForOdd()]), LOOK_MS);
 
   async function* sources(): AsyncGenerator<Source> {
     while (!closed) {
@@ -103,6 +126,11 @@ export async function watchPictures(
   if (signal.aborted) await close();
   signal.addEventListener('abort', () => void close(), { once: true });
   return { sources: sources(), waiting, close };
+}
+
+/** Changes when the file does. */
+function stateOf(stats?: Stats): string {
+  return `${stats?.size} ${stats?.mtimeMs} ${stats?.ino}`;
 }
 
 function watchFailure(folder: string, error: unknown): CliError {

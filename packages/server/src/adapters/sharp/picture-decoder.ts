@@ -40,6 +40,8 @@ export function createSharpDecoder({ maxPixels, metrics = noMetrics }: DecoderOp
     metrics.gauge('imgup_decoder_jobs', jobs, () => queue.load().waiting, { queue: name, state: 'waiting' });
   }
 
+  const limits = { maxPixels, maxScans: MAX_SCANS };
+
   function refuseHopeless(measured: Measured): void {
     refuseTooMuch(measured, maxPixels);
     if (measured.scans > MAX_SCANS) {
@@ -57,13 +59,13 @@ export function createSharpDecoder({ maxPixels, metrics = noMetrics }: DecoderOp
       const measured = await checks.run<Measured>('measure', measure, 0);
       refuseHopeless(measured);
       const { width, height, frames, pixels, isAvif } = measured;
-      const task: ShrinkTask = { path, to, width: CHECK_WIDTH, format: 'webp', maxPixels };
+      const task: ShrinkTask = { path, to, width: CHECK_WIDTH, format: 'webp', ...limits };
       await removedOnFailure(to, checks.run('check', task, isAvif ? AVIF_WEIGHT * pixels : pixels));
       return { width, height, frames };
     },
 
     async shrink(path, to, width, format) {
-      const task: ShrinkTask = { path, to, width, format, maxPixels };
+      const task: ShrinkTask = { path, to, width, format, ...limits };
       await removedOnFailure(to, views.run('shrink', task, 0));
     },
 

@@ -31,7 +31,8 @@ import { openFile } from './open-file.js';
  *   to: string,
  *   width: number,
  *   format: 'webp' | 'jpeg' | 'png',
- *   maxPixels: number
+ *   maxPixels: number,
+ *   maxScans: number
  * }} ShrinkTask
  */
 
@@ -79,14 +80,20 @@ export function check(task) {
 }
 
 /**
- * Writes a smaller version of a picture that has been checked.
+ * Writes a smaller version of a picture that has been checked, maybe by its header alone.
  *
  * @param {ShrinkTask} task
  * @returns {Promise<Outcome<null>>}
  */
 export function shrink(task) {
-  return withFile(task.path, async () => {
-    await writeSmaller(task, shownPages(await readMetadata(task.path)));
+  return withFile(task.path, async (file) => {
+    const metadata = await readMetadata(task.path);
+    // Of any other JPEG, libjpeg decodes one scan.
+    if (metadata.format === 'jpeg' && metadata.isProgressive) {
+      const scans = countScans(file);
+      if (scans > task.maxScans) throw new Error(`it is coded in ${scans} scans`);
+    }
+    await writeSmaller(task, shownPages(metadata));
     return null;
   });
 }
