@@ -3,8 +3,8 @@ export interface ReceivedFile {
   bytes: number;
   /** Hex. */
   sha256: string;
-  /** The first bytes, 4,100 at the most. */
-  head: Uint8Array;
+  /** All of it where it is small, so that nobody need read it again. */
+  content: Buffer | null;
 }
 
 export interface ReceiveOptions {

@@ -3,6 +3,8 @@ import type { ImageType } from '@imgup/shared';
 interface StripOptions {
   /** The file as it was received. */
   from: string;
+  /** All that it holds, where that is in memory. */
+  content?: Buffer | null;
   /** Where the clean one is written. */
   to: string;
   type: ImageType;

@@ -54,9 +54,9 @@ export function createReceiveImage(options: ReceiveImageOptions) {
   }
 
   /** Decodes what is to be served, so that nothing is served that does not decode; stores it; answers once it is safe. */
-  async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: string) {
+  async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: string, content: Buffer | null) {
     const small = decoder.makesSmallVersion ? await smallVersions.draft() : null;
-    const { width, height } = await decoder.check(file, small);
+    const { width, height } = await decoder.check(file, small, content);
     try {
       const put = () => store.put({ ...record, width, height }, file, now(), { quota });
       const removed = async (cause?: unknown) => {
@@ -126,7 +126,8 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         if (type === undefined) throw new Error('A body was received, and nobody has looked at its start.');
         const createdAt = now();
         left.add(clean);
-        const stripped = keepMetadata ? null : await strip({ from: received.path, to: clean, type });
+        const { content } = received;
+        const stripped = keepMetadata ? null : await strip({ from: received.path, content, to: clean, type });
         if (stripped === null) left.delete(clean);
         const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };
         const record = {
@@ -144,7 +145,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           expiresAt: expiresIn === null ? null : new Date(createdAt + expiresIn).toISOString(),
         };
         const file = stripped === null ? received.path : clean;
-        const result = await checkAndStore(record, file);
+        const result = await checkAndStore(record, file, stripped === null ? content : null);
         if (result.created) left.delete(file);
         return result;
       } finally {

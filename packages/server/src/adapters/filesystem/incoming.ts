@@ -3,6 +3,9 @@ import { mkdir, open, readdir, rm, unlink, type FileHandle } from 'node:fs/promi
 import { join } from 'node:path';
 import type { Incoming, ReceivedFile, ReceiveOptions } from '../../ports/incoming.ts';
 
+/** A file is handed on in memory besides up to this many bytes, as most screenshots are. */
+const SMALL_BYTES = 128 * 1024;
+
 /** Chunks are gathered to this many bytes before they are written, which costs a fifth of the calls. */
 const GATHER_BYTES = 256 * 1024;
 
@@ -99,8 +102,8 @@ async function writeBody(
     gatheredBytes += chunk.length;
     if (gatheredBytes >= GATHER_BYTES) await flush();
   }
-  const start = Buffer.concat(head);
-  if (!headSeen) await onHead(start);
+  if (!headSeen) await onHead(Buffer.concat(head));
+  const content = bytes <= SMALL_BYTES ? Buffer.concat(gathered, bytes) : null;
   await flush();
-  return { bytes, sha256: hash.digest('hex'), head: start };
+  return { bytes, sha256: hash.digest('hex'), content };
 }

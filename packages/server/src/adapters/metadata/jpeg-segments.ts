@@ -17,12 +17,17 @@ export interface Segment {
   garbage: boolean;
 }
 
+/** Where each scan's pixels end, by where they begin: most of a file, which is so read once, though its segments are walked twice. */
+const scanEnds = new WeakMap<PictureReader, Map<number, number>>();
+
 /**
  * The segments of a JPEG up to the end marker, which is the last.
  *
  * @throws AppError `image_invalid` where there is none
  */
 export async function* segmentsOf(picture: PictureReader, plan: Plan): AsyncGenerator<Segment> {
+  const ends = scanEnds.get(picture) ?? new Map<number, number>();
+  scanEnds.set(picture, ends);
   for (let at = 2, garbage = false; ;) {
     plan.step();
     const marker = await findMarker(picture, at, plan);
@@ -40,7 +45,11 @@ export async function* segmentsOf(picture: PictureReader, plan: Plan): AsyncGene
     const length = (await picture.read(at + 2, 2)).readUInt16BE();
     let end = at + 2 + length;
     if (length < 2 || end > picture.size) throw damaged('one of its parts has an impossible length');
-    if (code === SOS) end = await findScanEnd(picture, end);
+    if (code === SOS) {
+      const pixels = end;
+      end = ends.get(pixels) ?? (await findScanEnd(picture, pixels));
+      ends.set(pixels, end);
+    }
     yield { code, at, length, end, garbage };
     at = end;
     garbage = false;

@@ -4,7 +4,7 @@ import { damaged } from './damaged.ts';
 /** Few headers are further apart than this in files with many of them, so most are read from memory. */
 const WINDOW_BYTES = 256 * 1024;
 
-/** Random access to a picture's file through one window of memory. */
+/** Random access to a picture. */
 export interface PictureReader {
   /** Bytes. */
   readonly size: number;
@@ -18,7 +18,8 @@ export interface PictureReader {
   look(at: number, least?: number): Promise<Buffer>;
 }
 
-export function createPictureReader(file: FileHandle, size: number): PictureReader {
+/** Of a file, through one window of memory. */
+export function createFileReader(file: FileHandle, size: number): PictureReader {
   const memory = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, size));
   let start = 0;
   let end = 0;
@@ -47,11 +48,29 @@ export function createPictureReader(file: FileHandle, size: number): PictureRead
     look,
 
     async read(at, length) {
-      if (at + length > size) throw damaged('it ends in the middle of a part');
+      refuseBeyond(size, at + length);
       if (length <= memory.length) return Buffer.from((await look(at, length)).subarray(0, length));
       const bytes = Buffer.alloc(length);
       await fill(bytes, at);
       return bytes;
     },
   };
+}
+
+/** Of a picture that is in memory. */
+export function createMemoryReader(content: Buffer): PictureReader {
+  const size = content.length;
+  return {
+    size,
+    look: (at) => Promise.resolve(content.subarray(at)),
+
+    async read(at, length) {
+      refuseBeyond(size, at + length);
+      return Buffer.from(content.subarray(at, at + length));
+    },
+  };
+}
+
+function refuseBeyond(size: number, end: number): void {
+  if (end > size) throw damaged('it ends in the middle of a part');
 }
