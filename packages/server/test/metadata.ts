@@ -6,6 +6,7 @@ import { crc32 } from '../src/adapters/metadata/crc32.ts';
 import { stripMetadata } from '../src/adapters/metadata/strip-metadata.ts';
 import type { ImageType } from '@imgup/shared';
 import sharp, { type Sharp } from 'sharp';
+import { expect } from 'vitest';
 
 /** What the tests put where metadata can be, and look for behind. */
 export const MARKER = '<script>alert("marker")</script>';
@@ -25,15 +26,27 @@ export async function strip(
   }
 }
 
+type StripOptions = Parameters<typeof stripMetadata>[0];
+
 /** As `stripMetadata`, and a copy where it makes none because nothing has to go. */
-export async function stripTo(
-  options: Parameters<typeof stripMetadata>[0],
-): Promise<{ removed: string[]; bytes: number; sha256: string }> {
+export async function stripTo(options: StripOptions): Promise<{ removed: string[]; bytes: number; sha256: string }> {
   const made = await stripMetadata(options);
+  await made?.file.close();
+  await expectTheSameInMemory(options, made);
   if (made !== null) return made;
   const bytes = await readFile(options.from);
   await writeFile(options.to, bytes);
   return { removed: [], bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+/** Small pictures are stripped in memory, which must make no difference. */
+async function expectTheSameInMemory({ from, type }: StripOptions, made: Awaited<ReturnType<typeof stripMetadata>>) {
+  const to = `${from}.from-memory`;
+  const other = await stripMetadata({ from, content: await readFile(from), to, type });
+  await other?.file.close();
+  expect(other?.sha256).toBe(made?.sha256);
+  expect(other?.removed).toEqual(made?.removed);
+  await rm(to, { force: true });
 }
 
 /** All that can be seen of a picture: every frame's pixels, turned as it is shown too, their times, and its colour profile. */

@@ -1,5 +1,8 @@
+import type { WrittenFile } from './written-file.ts';
+
 export interface ReceivedFile {
-  path: string;
+  /** To be closed by the caller. */
+  file: WrittenFile;
   bytes: number;
   /** Hex. */
   sha256: string;

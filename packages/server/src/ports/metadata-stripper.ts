@@ -1,4 +1,5 @@
 import type { ImageType } from '@imgup/shared';
+import type { WrittenFile } from './written-file.ts';
 
 interface StripOptions {
   /** The file as it was received. */
@@ -14,10 +15,10 @@ interface StripOptions {
  * Writes a copy of a picture without what it says about its maker: the pixels bit for bit the same, orientation and
  * colour profile kept.
  *
- * @returns what was removed in words for people, and the copy's length and hex SHA-256; null where nothing has to go, and no
- * copy was made
+ * @returns the copy, to be closed by the caller, its length and hex SHA-256, and what was removed in words for people; null
+ * where nothing has to go, and no copy was made
  * @throws AppError `image_invalid` where the file cannot be walked
  */
 export type MetadataStripper = (
   options: StripOptions,
-) => Promise<{ removed: string[]; bytes: number; sha256: string } | null>;
+) => Promise<{ file: WrittenFile; removed: string[]; bytes: number; sha256: string } | null>;

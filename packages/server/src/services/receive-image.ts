@@ -6,6 +6,7 @@ import { digestKey, type ImageRecord, type ImageStore } from '../ports/image-sto
 import type { Incoming } from '../ports/incoming.ts';
 import type { MetadataStripper } from '../ports/metadata-stripper.ts';
 import type { PictureDecoder } from '../ports/picture-decoder.ts';
+import type { WrittenFile } from '../ports/written-file.ts';
 import { cleanName } from './clean-name.ts';
 import { formatBytes } from './format-bytes.ts';
 import { recognisePicture } from './recognise-picture.ts';
@@ -54,9 +55,13 @@ export function createReceiveImage(options: ReceiveImageOptions) {
   }
 
   /** Decodes what is to be served, so that nothing is served that does not decode; stores it; answers once it is safe. */
-  async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: string, content: Buffer | null) {
+  async function checkAndStore(
+    record: Omit<ImageRecord, 'width' | 'height'>,
+    file: WrittenFile,
+    content: Buffer | null,
+  ) {
     const small = decoder.makesSmallVersion ? await smallVersions.draft() : null;
-    const { width, height } = await decoder.check(file, small, content);
+    const { width, height } = await decoder.check(file.path, small, content);
     try {
       const put = () => store.put({ ...record, width, height }, file, now(), { quota });
       const removed = async (cause?: unknown) => {
@@ -115,9 +120,11 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           if (count > maxBytes) throw tooLarge();
         },
       });
-      const clean = `${received.path}.clean`;
+      const { content, file: original } = received;
+      const clean = `${original.path}.clean`;
       /** Files that nobody has taken away. */
-      const left = new Set([received.path]);
+      const left = new Set([original.path]);
+      const written = [original];
       try {
         if (expectedSha256 !== null && expectedSha256 !== received.sha256) {
           const detail = 'The bytes that arrived do not match the Repr-Digest sent with them. Send the picture again.';
@@ -126,9 +133,9 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         if (type === undefined) throw new Error('A body was received, and nobody has looked at its start.');
         const createdAt = now();
         left.add(clean);
-        const { content } = received;
-        const stripped = keepMetadata ? null : await strip({ from: received.path, content, to: clean, type });
+        const stripped = keepMetadata ? null : await strip({ from: original.path, content, to: clean, type });
         if (stripped === null) left.delete(clean);
+        else written.push(stripped.file);
         const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };
         const record = {
           id: newestFirstId(createdAt),
@@ -144,11 +151,12 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           createdAt: new Date(createdAt).toISOString(),
           expiresAt: expiresIn === null ? null : new Date(createdAt + expiresIn).toISOString(),
         };
-        const file = stripped === null ? received.path : clean;
+        const file = stripped?.file ?? original;
         const result = await checkAndStore(record, file, stripped === null ? content : null);
-        if (result.created) left.delete(file);
+        if (result.created) left.delete(file.path);
         return result;
       } finally {
+        for (const file of written) await file.close();
         for (const path of left) await incoming.discard(path);
       }
     },

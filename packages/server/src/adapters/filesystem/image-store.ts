@@ -2,6 +2,7 @@ import { access, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
+import type { WrittenFile } from '../../ports/written-file.ts';
 import { commitPicture } from './commit-picture.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
@@ -97,7 +98,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   }
 
   /** @param isKnown whether all but the record is there already, and stays where this fails */
-  async function store(record: ImageRecord, file: string, isKnown: boolean): Promise<void> {
+  async function store(record: ImageRecord, file: WrittenFile, isKnown: boolean): Promise<void> {
     const { owner, id } = record;
     const written = recordPath(owner, id);
     try {

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Incoming, ReceivedFile, ReceiveOptions } from '../../ports/incoming.ts';
+import { createWrittenFile } from './written-file.ts';
 
 /** A file is handed on in memory besides up to this many bytes, as most screenshots are. */
 const SMALL_BYTES = 128 * 1024;
@@ -38,9 +39,7 @@ export async function openIncoming(folder: string): Promise<Incoming> {
       const path = join(folder, randomUUID());
       const file = await open(path, 'wx', 0o600);
       try {
-        const received = await writeBody(file, source, options);
-        await file.close();
-        return { path, ...received };
+        return { file: createWrittenFile(path, file), ...(await writeBody(file, source, options)) };
       } catch (error) {
         await file.close().catch(() => undefined);
         await discard(path);
@@ -60,7 +59,7 @@ async function writeBody(
   file: FileHandle,
   source: AsyncIterable<Uint8Array>,
   { onHead, onBytes }: ReceiveOptions,
-): Promise<Omit<ReceivedFile, 'path'>> {
+): Promise<Omit<ReceivedFile, 'file'>> {
   const hash = createHash('sha256');
   const head: Uint8Array[] = [];
   let gathered: Uint8Array[] = [];

@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
+import type { WrittenFile } from '../../ports/written-file.ts';
+import { createWrittenFile } from '../filesystem/written-file.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Piece } from './plan.ts';
 
 const ZEROS = Buffer.alloc(64 * 1024);
 
-/** Writes the pieces of a picture to a new file. When it rejects, there is no such file. */
+/** Writes the pieces of a picture to a new file, to be closed by the caller. When it rejects, there is no such file. */
 export async function carryOut(
   pieces: readonly Piece[],
   picture: PictureReader,
   to: string,
-): Promise<{ bytes: number; sha256: string }> {
+): Promise<{ file: WrittenFile; bytes: number; sha256: string }> {
   const target = await open(to, 'wx', 0o600);
   const hash = createHash('sha256');
   let bytes = 0;
@@ -45,11 +47,10 @@ export async function carryOut(
       else if ('zeros' in piece) await writeZeros(piece.zeros);
       else await copy(piece.from, piece.length);
     }
-    await target.close();
   } catch (error) {
     await target.close().catch(() => {});
     await rm(to, { force: true });
     throw error;
   }
-  return { bytes, sha256: hash.digest('hex') };
+  return { file: createWrittenFile(to, target), bytes, sha256: hash.digest('hex') };
 }

@@ -1,5 +1,6 @@
 import type { ImageType } from '@imgup/shared';
 import { open } from 'node:fs/promises';
+import type { WrittenFile } from '../../ports/written-file.ts';
 import { carryOut } from './carry-out.ts';
 import { createFileReader, createMemoryReader, type PictureReader } from './picture-reader.ts';
 import { createPlan, type Plan } from './plan.ts';
@@ -21,6 +22,8 @@ interface StripOptions {
 }
 
 interface Stripped {
+  /** To be closed by the caller. */
+  file: WrittenFile;
   /** What went, in the words of people and without its values: "GPS position". Empty where nothing private was there. */
   removed: string[];
   /** Of the file made. */
@@ -62,8 +65,7 @@ async function strip(picture: PictureReader, to: string, type: ImageType): Promi
   const plan = createPlan();
   await PLANNERS[type](picture, plan);
   if (isWhole(plan, picture.size)) return null;
-  const { bytes, sha256 } = await carryOut(plan.pieces, picture, to);
-  return { removed: plan.removed, bytes, sha256 };
+  return { removed: plan.removed, ...(await carryOut(plan.pieces, picture, to)) };
 }
 
 /** Whether the plan keeps every byte where it is. */
