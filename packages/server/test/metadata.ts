@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from '../src/adapters/metadata/crc32.ts';
@@ -39,8 +39,12 @@ export async function stripTo(options: StripOptions): Promise<{ removed: string[
   return { removed: [], bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
+/** Larger ones are never stripped in memory. */
+const SMALL_BYTES = 1_000_000;
+
 /** Small pictures are stripped in memory, which must make no difference. */
 async function expectTheSameInMemory({ from, type }: StripOptions, made: Awaited<ReturnType<typeof stripMetadata>>) {
+  if ((await stat(from)).size > SMALL_BYTES) return;
   const to = `${from}.from-memory`;
   const other = await stripMetadata({ from, content: await readFile(from), to, type });
   await other?.file.close();
