@@ -11,14 +11,26 @@ interface StripOptions {
   type: ImageType;
 }
 
-/**
- * Writes a copy of a picture without what it says about its maker: the pixels bit for bit the same, orientation and
- * colour profile kept.
- *
- * @returns the copy, to be closed by the caller, its length and hex SHA-256, and what was removed in words for people; null
- * where nothing has to go, and no copy was made
- * @throws AppError `image_invalid` where the file cannot be walked
- */
-export type MetadataStripper = (
-  options: StripOptions,
-) => Promise<{ file: WrittenFile; removed: string[]; bytes: number; sha256: string } | null>;
+interface StrippedFile {
+  /** To be closed by the caller. */
+  file: WrittenFile;
+  bytes: number;
+  /** Hex. */
+  sha256: string;
+  /** In words for people. */
+  removed: string[];
+}
+
+/** Strips one picture. */
+export interface MetadataStripper {
+  /** Looks at the picture's next bytes as they arrive, so that fewer have to be read again. To be called with all of them, or with none. */
+  watch(chunk: Uint8Array): void;
+  /**
+   * Writes a copy without what the picture says about its maker: the pixels bit for bit the same, orientation and colour
+   * profile kept.
+   *
+   * @returns null where nothing has to go, and no copy was made
+   * @throws AppError `image_invalid` where the file cannot be walked
+   */
+  strip(options: StripOptions): Promise<StrippedFile | null>;
+}

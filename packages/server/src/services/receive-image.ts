@@ -15,7 +15,7 @@ import type { SmallVersions } from './small-versions.ts';
 interface ReceiveImageOptions {
   store: ImageStore;
   incoming: Incoming;
-  strip: MetadataStripper;
+  createStripper: () => MetadataStripper;
   decoder: PictureDecoder;
   smallVersions: SmallVersions;
   /** Whether the user still exists. */
@@ -47,7 +47,7 @@ export type ReceiveImage = ReturnType<typeof createReceiveImage>;
 
 /** The way of an upload on the server: received, recognised, stripped, decoded, stored. */
 export function createReceiveImage(options: ReceiveImageOptions) {
-  const { store, incoming, strip, decoder, smallVersions, isUser, maxBytes, quota, now } = options;
+  const { store, incoming, createStripper, decoder, smallVersions, isUser, maxBytes, quota, now } = options;
 
   function tooLarge(): AppError {
     const detail = `The picture is larger than the ${formatBytes(maxBytes)} that this server accepts. Send a smaller one.`;
@@ -110,14 +110,16 @@ export function createReceiveImage(options: ReceiveImageOptions) {
     async receive(upload: Upload): Promise<{ record: ImageRecord; created: boolean }> {
       const { owner, source, name, expectedSha256, keepMetadata, expiresIn } = upload;
       let type: ImageType | undefined;
+      const stripper = keepMetadata ? null : createStripper();
       const received = await incoming.receive(source, {
         onHead: async (head) => {
           if (head.length === 0) throw new AppError('image_empty', 'The picture is empty. Send a picture.');
           // Recognised on the way, so that a film of 20 MB is refused after its first bytes.
           type = await recognise(head);
         },
-        onBytes: (count) => {
-          if (count > maxBytes) throw tooLarge();
+        onChunk: (chunk, bytes) => {
+          if (bytes > maxBytes) throw tooLarge();
+          stripper?.watch(chunk);
         },
       });
       const { content, file: original } = received;
@@ -133,7 +135,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         if (type === undefined) throw new Error('A body was received, and nobody has looked at its start.');
         const createdAt = now();
         left.add(clean);
-        const stripped = keepMetadata ? null : await strip({ from: original.path, content, to: clean, type });
+        const stripped = (await stripper?.strip({ from: original.path, content, to: clean, type })) ?? null;
         if (stripped === null) left.delete(clean);
         else written.push(stripped.file);
         const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };

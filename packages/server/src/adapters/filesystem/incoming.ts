@@ -58,7 +58,7 @@ export async function openIncoming(folder: string): Promise<Incoming> {
 async function writeBody(
   file: FileHandle,
   source: AsyncIterable<Uint8Array>,
-  { onHead, onBytes }: ReceiveOptions,
+  { onHead, onChunk }: ReceiveOptions,
 ): Promise<Omit<ReceivedFile, 'file'>> {
   const hash = createHash('sha256');
   const head: Uint8Array[] = [];
@@ -95,7 +95,7 @@ async function writeBody(
       }
     }
     bytes += chunk.length;
-    onBytes(bytes);
+    onChunk(chunk, bytes);
     hash.update(chunk);
     gathered.push(chunk);
     gatheredBytes += chunk.length;

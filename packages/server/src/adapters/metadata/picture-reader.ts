@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { damaged } from './damaged.ts';
+import type { MarkerFinder } from './marker-finder.ts';
 
 /** Few headers are further apart than this in files with many of them, so most are read from memory. */
 const WINDOW_BYTES = 256 * 1024;
@@ -8,6 +9,8 @@ const WINDOW_BYTES = 256 * 1024;
 export interface PictureReader {
   /** Bytes. */
   readonly size: number;
+  /** What was seen of it while it arrived. */
+  readonly markers: MarkerFinder | null;
   /**
    * A copy of the bytes at a place. Whoever asks bounds `length`, which is a claim of the file's more often than not.
    *
@@ -19,7 +22,7 @@ export interface PictureReader {
 }
 
 /** Of a file, through one window of memory. */
-export function createFileReader(file: FileHandle, size: number): PictureReader {
+export function createFileReader(file: FileHandle, size: number, markers: MarkerFinder | null): PictureReader {
   const memory = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, size));
   let start = 0;
   let end = 0;
@@ -45,6 +48,7 @@ export function createFileReader(file: FileHandle, size: number): PictureReader 
 
   return {
     size,
+    markers,
     look,
 
     async read(at, length) {
@@ -58,10 +62,11 @@ export function createFileReader(file: FileHandle, size: number): PictureReader 
 }
 
 /** Of a picture that is in memory. */
-export function createMemoryReader(content: Buffer): PictureReader {
+export function createMemoryReader(content: Buffer, markers: MarkerFinder | null): PictureReader {
   const size = content.length;
   return {
     size,
+    markers,
     look: (at) => Promise.resolve(content.subarray(at)),
 
     async read(at, length) {

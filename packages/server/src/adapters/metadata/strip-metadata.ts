@@ -1,7 +1,9 @@
 import type { ImageType } from '@imgup/shared';
 import { open } from 'node:fs/promises';
+import type { MetadataStripper } from '../../ports/metadata-stripper.ts';
 import type { WrittenFile } from '../../ports/written-file.ts';
 import { carryOut } from './carry-out.ts';
+import { createMarkerFinder, type MarkerFinder } from './marker-finder.ts';
 import { createFileReader, createMemoryReader, type PictureReader } from './picture-reader.ts';
 import { createPlan, type Plan } from './plan.ts';
 import { planAvif } from './plan-avif.ts';
@@ -15,6 +17,8 @@ interface StripOptions {
   from: string;
   /** All that it holds, where that is in memory. */
   content?: Buffer | null;
+  /** That has seen it arrive; null: it is read for what this would know. */
+  markers?: MarkerFinder | null;
   /** Path of the file to be made; there must be none. */
   to: string;
   /** As recognised by its bytes. */
@@ -30,6 +34,18 @@ interface Stripped {
   bytes: number;
   /** Of the file made, hex. */
   sha256: string;
+}
+
+/** For one picture. */
+export function createMetadataStripper(): MetadataStripper {
+  let markers: MarkerFinder | null = null;
+  return {
+    watch(chunk) {
+      markers ??= createMarkerFinder();
+      markers.add(chunk);
+    },
+    strip: (options) => stripMetadata({ ...options, markers }),
+  };
 }
 
 const PLANNERS: Record<ImageType, (picture: PictureReader, plan: Plan) => Promise<void>> = {
@@ -51,11 +67,17 @@ const PLANNERS: Record<ImageType, (picture: PictureReader, plan: Plan) => Promis
  * @returns null where there is nothing to remove: then the picture is as it should be, and no file is made
  * @throws AppError `image_invalid` where the structure is not as the format has it; then no file is made
  */
-export async function stripMetadata({ from, content = null, to, type }: StripOptions): Promise<Stripped | null> {
-  if (content !== null) return strip(createMemoryReader(content), to, type);
+export async function stripMetadata({
+  from,
+  content = null,
+  markers = null,
+  to,
+  type,
+}: StripOptions): Promise<Stripped | null> {
+  if (content !== null) return strip(createMemoryReader(content, markers), to, type);
   const file = await open(from, 'r');
   try {
-    return await strip(createFileReader(file, (await file.stat()).size), to, type);
+    return await strip(createFileReader(file, (await file.stat()).size, markers), to, type);
   } finally {
     await file.close();
   }
