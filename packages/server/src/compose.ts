@@ -6,7 +6,7 @@ import { lockDataFolder, LOOK_INTERVAL } from './adapters/filesystem/data-folder
 import { openIncoming } from './adapters/filesystem/incoming.ts';
 import { readMetricsToken } from './adapters/filesystem/metrics-token.ts';
 import { openSecretFile, rereadSecretFile, sweepSecretDrafts } from './adapters/filesystem/secret-file.ts';
-import { stripMetadata } from './adapters/metadata/strip-metadata.ts';
+import { createMetadataStripper } from './adapters/metadata/strip-metadata.ts';
 import { createHeaderDecoder } from './adapters/header/header-decoder.ts';
 import { createSharpDecoder } from './adapters/sharp/picture-decoder.ts';
 import type { AppEnv } from './app-env.ts';
@@ -128,7 +128,7 @@ export async function createApp(options: AppOptions): Promise<ImgupApp> {
     const receiveImage = createReceiveImage({
       store: imageStore,
       incoming,
-      strip: stripMetadata,
+      createStripper: createMetadataStripper,
       decoder: checker,
       smallVersions,
       isUser,

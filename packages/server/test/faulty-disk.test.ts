@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoginResponse } from '@imgup/shared';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openFilesystemImageStore } from '../src/adapters/filesystem/image-store.ts';
+import { receive } from './contracts/image-store.ts';
 import { watchSyncs } from './failing-disk.ts';
 import { recordOf } from './filesystem-store.ts';
 import { makePicture } from './pictures.ts';
@@ -131,8 +132,7 @@ test('the folder of a first picture is fsynced again after an fsync that failed,
   const data = await temporaryFolder();
   const store = await openFilesystemImageStore(data);
   const put = async () => {
-    const file = join(data, 'received');
-    await writeFile(file, 'picture');
+    const file = await receive(data, 'picture');
     return store.put(RECORD, file, 0, { quota: null });
   };
   const disk = await breakDisk('sync', 'EIO');

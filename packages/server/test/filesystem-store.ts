@@ -1,7 +1,7 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openFilesystemImageStore } from '../src/adapters/filesystem/image-store.ts';
 import type { ImageRecord } from '../src/ports/image-store.ts';
+import { receive } from './contracts/image-store.ts';
 import { temporaryFolder } from './test-app.ts';
 
 /** When the pictures of these tests expire, those that do. */
@@ -32,18 +32,13 @@ export function recordOf(id: string, content: string, expiresAt: number | null =
 export async function openStore(data?: string) {
   const folder = data ?? (await temporaryFolder());
   const store = await openFilesystemImageStore(folder);
-  /** A picture as it arrives. */
-  async function receive(): Promise<string> {
-    const file = join(folder, crypto.randomUUID());
-    await writeFile(file, 'picture');
-    return file;
-  }
+  const receivePicture = () => receive(folder, 'picture');
   return {
     data: folder,
     store,
     home: join(folder, 'images', 'ada'),
-    receive,
-    put: async (record: ImageRecord, now = 0) => store.put(record, await receive(), now, { quota: null }),
+    receive: receivePicture,
+    put: async (record: ImageRecord, now = 0) => store.put(record, await receivePicture(), now, { quota: null }),
   };
 }
 

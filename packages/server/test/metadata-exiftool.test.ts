@@ -86,7 +86,9 @@ describe.skipIf(!hasExiftool)('exiftool', () => {
 
     for (const format of formats) {
       const options = { from: path(format), to: join(folder, `stripped.${format}`), type: `image/${format}` } as const;
-      removed.set(format, (await stripMetadata(options))?.removed ?? []);
+      const made = await stripMetadata(options);
+      await made?.file.close();
+      removed.set(format, made?.removed ?? []);
     }
     const files = formats.flatMap((format) => [path(format), join(folder, `stripped.${format}`)]);
     // -ee looks into what is embedded, and -a says twice what is there twice.

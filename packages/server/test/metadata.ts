@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from '../src/adapters/metadata/crc32.ts';
-import { stripMetadata } from '../src/adapters/metadata/strip-metadata.ts';
+import { createMetadataStripper, stripMetadata } from '../src/adapters/metadata/strip-metadata.ts';
 import type { ImageType } from '@imgup/shared';
 import sharp, { type Sharp } from 'sharp';
+import { expect } from 'vitest';
 
 /** What the tests put where metadata can be, and look for behind. */
 export const MARKER = '<script>alert("marker")</script>';
@@ -25,15 +26,46 @@ export async function strip(
   }
 }
 
+type StripOptions = Parameters<typeof stripMetadata>[0];
+
 /** As `stripMetadata`, and a copy where it makes none because nothing has to go. */
-export async function stripTo(
-  options: Parameters<typeof stripMetadata>[0],
-): Promise<{ removed: string[]; bytes: number; sha256: string }> {
-  const made = await stripMetadata(options);
+export async function stripTo(options: StripOptions): Promise<{ removed: string[]; bytes: number; sha256: string }> {
+  const stripping = stripMetadata(options);
+  await expectTheSameOnArrival(options, await outcomeOf(stripping));
+  const made = await stripping;
   if (made !== null) return made;
   const bytes = await readFile(options.from);
   await writeFile(options.to, bytes);
   return { removed: [], bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+/** Larger ones take the tests too long. */
+const ARRIVING_BYTES = 1_000_000;
+
+/** So that every kind of marker is cut somewhere. */
+const PART_BYTES = 1021;
+
+/** As a server does it: with what was seen while the picture arrived, and in memory where it is small. It must make no difference. */
+async function expectTheSameOnArrival({ from, type }: StripOptions, outcome: unknown): Promise<void> {
+  if ((await stat(from)).size > ARRIVING_BYTES) return;
+  const bytes = await readFile(from);
+  for (const content of [bytes, null]) {
+    const stripper = createMetadataStripper();
+    for (let at = 0; at < bytes.length; at += PART_BYTES) stripper.watch(bytes.subarray(at, at + PART_BYTES));
+    const to = `${from}.other`;
+    expect(await outcomeOf(stripper.strip({ from, content, to, type }))).toEqual(outcome);
+    await rm(to, { force: true });
+  }
+}
+
+async function outcomeOf(stripping: ReturnType<typeof stripMetadata>): Promise<unknown> {
+  try {
+    const made = await stripping;
+    await made?.file.close();
+    return made === null ? null : { sha256: made.sha256, removed: made.removed, bytes: made.bytes };
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** All that can be seen of a picture: every frame's pixels, turned as it is shown too, their times, and its colour profile. */

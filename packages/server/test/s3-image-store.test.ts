@@ -39,7 +39,7 @@ describe.skipIf(!hasS3)('on an S3 engine', { timeout: 60_000 }, () => {
   ])('a file that is sent %s arrives as it is', { timeout: 60_000 }, async (_how, bytes) => {
     const objects = objectsAt(s3.location());
     const content = Buffer.alloc(bytes, 'picture');
-    const file = await receive(await temporaryFolder(), content.toString());
+    const { path: file } = await receive(await temporaryFolder(), content.toString());
     await uploadFile(objects, 'file', file, { bytes, sha256: null, type: 'image/png' });
     const hash = createHash('sha256');
     for await (const chunk of await objects.open('file')) hash.update(chunk as Buffer);
@@ -48,7 +48,7 @@ describe.skipIf(!hasS3)('on an S3 engine', { timeout: 60_000 }, () => {
 
   test('a file that is not what its digest says is refused by the store, and leaves nothing', async () => {
     const objects = objectsAt(s3.location());
-    const file = await receive(await temporaryFolder(), 'other bytes');
+    const { path: file } = await receive(await temporaryFolder(), 'other bytes');
     const { sha256 } = recordOf('7a', 'these bytes');
     const upload = uploadFile(objects, 'file', file, { bytes: 11, sha256, type: 'image/png' });
     await expect(upload).rejects.toMatchObject({ cause: { name: 'XAmzContentSHA256Mismatch' } });
@@ -79,7 +79,7 @@ describe.skipIf(!hasS3)('on an S3 engine', { timeout: 60_000 }, () => {
       { step: 'initialize' },
     );
     const bytes = 40 * 1024 ** 2;
-    const file = await receive(await temporaryFolder(), 'x'.repeat(bytes));
+    const { path: file } = await receive(await temporaryFolder(), 'x'.repeat(bytes));
     const upload = uploadFile(objects, 'file', file, { bytes, sha256: null, type: 'image/png' });
     await expect(upload).rejects.toMatchObject({ code: 'storage_unavailable' });
     const { bucket: Bucket, prefix: Prefix } = location;

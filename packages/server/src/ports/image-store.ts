@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { ImageExtension, ImageType } from '@imgup/shared';
+import type { WrittenFile } from './written-file.ts';
 
 /** What is known of a stored picture. Writing it is what commits an upload. */
 export interface ImageRecord {
@@ -61,13 +62,13 @@ export type PutResult = { outcome: 'created' | 'known'; record: ImageRecord } | 
 /** Where pictures are kept. When a change resolves it survives a power cut; when it rejects no trace is left. */
 export interface ImageStore {
   /**
-   * Stores a picture from a file, which is gone then, and need not be durable before. Where the owner already has one with this digest key
+   * Stores a picture from a file, which is gone then, and need not be durable before; the caller closes it. Where the owner already has one with this digest key
    * that has not expired, that one is the result, its expiry put off where this one's is later, and the file stays.
    * Where damage has left one without its record, this one takes its id, and its link works again.
    *
    * @param now milliseconds since the epoch
    */
-  put(record: ImageRecord, file: string, now: number, options: PutOptions): Promise<PutResult>;
+  put(record: ImageRecord, file: WrittenFile, now: number, options: PutOptions): Promise<PutResult>;
 
   /** What the owner has under this digest key, expired or not, or null. */
   findByDigest(owner: string, digestKey: string): Promise<ImageRecord | null>;

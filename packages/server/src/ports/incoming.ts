@@ -1,17 +1,20 @@
+import type { WrittenFile } from './written-file.ts';
+
 export interface ReceivedFile {
-  path: string;
+  /** To be closed by the caller. */
+  file: WrittenFile;
   bytes: number;
   /** Hex. */
   sha256: string;
-  /** The first bytes, 4,100 at the most. */
-  head: Uint8Array;
+  /** All of it where it is small, so that nobody need read it again. */
+  content: Buffer | null;
 }
 
 export interface ReceiveOptions {
   /** Is called with the first bytes, as soon as there are enough of them or the body ends. What it throws ends the upload. */
   onHead: (head: Uint8Array) => Promise<void>;
-  /** Is called with the number of bytes received so far. What it throws ends the upload. */
-  onBytes: (bytes: number) => void;
+  /** Is called with each part as it arrives, in order, and the number of bytes received with it. What it throws ends the upload. */
+  onChunk: (chunk: Uint8Array, bytes: number) => void;
 }
 
 /** Where bodies are received before they are known to be pictures. */

@@ -1,21 +1,36 @@
 import type { ImageType } from '@imgup/shared';
+import type { WrittenFile } from './written-file.ts';
 
 interface StripOptions {
   /** The file as it was received. */
   from: string;
+  /** All that it holds, where that is in memory. */
+  content?: Buffer | null;
   /** Where the clean one is written. */
   to: string;
   type: ImageType;
 }
 
-/**
- * Writes a copy of a picture without what it says about its maker: the pixels bit for bit the same, orientation and
- * colour profile kept.
- *
- * @returns what was removed in words for people, and the copy's length and hex SHA-256; null where nothing has to go, and no
- * copy was made
- * @throws AppError `image_invalid` where the file cannot be walked
- */
-export type MetadataStripper = (
-  options: StripOptions,
-) => Promise<{ removed: string[]; bytes: number; sha256: string } | null>;
+interface StrippedFile {
+  /** To be closed by the caller. */
+  file: WrittenFile;
+  bytes: number;
+  /** Hex. */
+  sha256: string;
+  /** In words for people. */
+  removed: string[];
+}
+
+/** Strips one picture. */
+export interface MetadataStripper {
+  /** Looks at the picture's next bytes as they arrive, so that fewer have to be read again. To be called with all of them, or with none. */
+  watch(chunk: Uint8Array): void;
+  /**
+   * Writes a copy without what the picture says about its maker: the pixels bit for bit the same, orientation and colour
+   * profile kept.
+   *
+   * @returns null where nothing has to go, and no copy was made
+   * @throws AppError `image_invalid` where the file cannot be walked
+   */
+  strip(options: StripOptions): Promise<StrippedFile | null>;
+}

@@ -6,6 +6,7 @@ import { digestKey, type ImageRecord, type ImageStore } from '../ports/image-sto
 import type { Incoming } from '../ports/incoming.ts';
 import type { MetadataStripper } from '../ports/metadata-stripper.ts';
 import type { PictureDecoder } from '../ports/picture-decoder.ts';
+import type { WrittenFile } from '../ports/written-file.ts';
 import { cleanName } from './clean-name.ts';
 import { formatBytes } from './format-bytes.ts';
 import { recognisePicture } from './recognise-picture.ts';
@@ -14,7 +15,7 @@ import type { SmallVersions } from './small-versions.ts';
 interface ReceiveImageOptions {
   store: ImageStore;
   incoming: Incoming;
-  strip: MetadataStripper;
+  createStripper: () => MetadataStripper;
   decoder: PictureDecoder;
   smallVersions: SmallVersions;
   /** Whether the user still exists. */
@@ -46,7 +47,7 @@ export type ReceiveImage = ReturnType<typeof createReceiveImage>;
 
 /** The way of an upload on the server: received, recognised, stripped, decoded, stored. */
 export function createReceiveImage(options: ReceiveImageOptions) {
-  const { store, incoming, strip, decoder, smallVersions, isUser, maxBytes, quota, now } = options;
+  const { store, incoming, createStripper, decoder, smallVersions, isUser, maxBytes, quota, now } = options;
 
   function tooLarge(): AppError {
     const detail = `The picture is larger than the ${formatBytes(maxBytes)} that this server accepts. Send a smaller one.`;
@@ -54,9 +55,13 @@ export function createReceiveImage(options: ReceiveImageOptions) {
   }
 
   /** Decodes what is to be served, so that nothing is served that does not decode; stores it; answers once it is safe. */
-  async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: string) {
+  async function checkAndStore(
+    record: Omit<ImageRecord, 'width' | 'height'>,
+    file: WrittenFile,
+    content: Buffer | null,
+  ) {
     const small = decoder.makesSmallVersion ? await smallVersions.draft() : null;
-    const { width, height } = await decoder.check(file, small);
+    const { width, height } = await decoder.check(file.path, small, content);
     try {
       const put = () => store.put({ ...record, width, height }, file, now(), { quota });
       const removed = async (cause?: unknown) => {
@@ -105,19 +110,23 @@ export function createReceiveImage(options: ReceiveImageOptions) {
     async receive(upload: Upload): Promise<{ record: ImageRecord; created: boolean }> {
       const { owner, source, name, expectedSha256, keepMetadata, expiresIn } = upload;
       let type: ImageType | undefined;
+      const stripper = keepMetadata ? null : createStripper();
       const received = await incoming.receive(source, {
         onHead: async (head) => {
           if (head.length === 0) throw new AppError('image_empty', 'The picture is empty. Send a picture.');
           // Recognised on the way, so that a film of 20 MB is refused after its first bytes.
           type = await recognise(head);
         },
-        onBytes: (count) => {
-          if (count > maxBytes) throw tooLarge();
+        onChunk: (chunk, bytes) => {
+          if (bytes > maxBytes) throw tooLarge();
+          stripper?.watch(chunk);
         },
       });
-      const clean = `${received.path}.clean`;
+      const { content, file: original } = received;
+      const clean = `${original.path}.clean`;
       /** Files that nobody has taken away. */
-      const left = new Set([received.path]);
+      const left = new Set([original.path]);
+      const written = [original];
       try {
         if (expectedSha256 !== null && expectedSha256 !== received.sha256) {
           const detail = 'The bytes that arrived do not match the Repr-Digest sent with them. Send the picture again.';
@@ -126,8 +135,9 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         if (type === undefined) throw new Error('A body was received, and nobody has looked at its start.');
         const createdAt = now();
         left.add(clean);
-        const stripped = keepMetadata ? null : await strip({ from: received.path, to: clean, type });
+        const stripped = (await stripper?.strip({ from: original.path, content, to: clean, type })) ?? null;
         if (stripped === null) left.delete(clean);
+        else written.push(stripped.file);
         const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };
         const record = {
           id: newestFirstId(createdAt),
@@ -143,11 +153,12 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           createdAt: new Date(createdAt).toISOString(),
           expiresAt: expiresIn === null ? null : new Date(createdAt + expiresIn).toISOString(),
         };
-        const file = stripped === null ? received.path : clean;
-        const result = await checkAndStore(record, file);
-        if (result.created) left.delete(file);
+        const file = stripped?.file ?? original;
+        const result = await checkAndStore(record, file, stripped === null ? content : null);
+        if (result.created) left.delete(file.path);
         return result;
       } finally {
+        for (const file of written) await file.close();
         for (const path of left) await incoming.discard(path);
       }
     },

@@ -1,9 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { access, writeFile, readFile } from 'node:fs/promises';
+import { access, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { createWrittenFile } from '../../src/adapters/filesystem/written-file.ts';
 import { digestKey, type ImageRecord, type ImageStore } from '../../src/ports/image-store.ts';
+import type { WrittenFile } from '../../src/ports/written-file.ts';
 
 interface OpenedStore {
   store: ImageStore;
@@ -45,9 +47,12 @@ export function recordOf(
 }
 
 /** A picture as it arrives: a file with its bytes. */
-export async function receive(scratch: string, content: string): Promise<string> {
-  const file = join(scratch, randomUUID());
-  await writeFile(file, content, { flush: true });
+export async function receive(scratch: string, content: string): Promise<WrittenFile> {
+  const path = join(scratch, randomUUID());
+  const handle = await open(path, 'wx');
+  await handle.writeFile(content);
+  const file = createWrittenFile(path, handle);
+  onTestFinished(() => file.close());
   return file;
 }
 
@@ -113,7 +118,7 @@ export function imageStoreContract(adapter: string, open: () => Promise<OpenedSt
       const { store, scratch } = await opened();
       const file = await receive(scratch, 'a picture');
       await store.put(recordOf('7a', 'a picture'), file, 0, { quota: null });
-      await expect(access(file)).rejects.toThrow('ENOENT');
+      await expect(access(file.path)).rejects.toThrow('ENOENT');
     });
 
     test('answers bytes that the owner has already with what is there, and leaves the file', async () => {
@@ -122,7 +127,7 @@ export function imageStoreContract(adapter: string, open: () => Promise<OpenedSt
       const file = await receive(scratch, 'same');
       const result = await store.put(recordOf('7a', 'same'), file, 0, { quota: 0 });
       expect(result).toEqual({ outcome: 'known', record: recordOf('7b', 'same') });
-      await access(file);
+      await access(file.path);
       expect(await put('7c', 'same', { owner: 'bob' })).toMatchObject({ outcome: 'created' });
       expect(await put('7d', 'same', { keepMetadata: true })).toMatchObject({ outcome: 'created' });
       expect(await store.usage('ada')).toEqual({ pictures: 2, bytes: 8 });
@@ -282,7 +287,9 @@ export function imageStoreContract(adapter: string, open: () => Promise<OpenedSt
 
     test('leaves no trace of a picture that cannot be stored', async () => {
       const { store, left, scratch } = await opened();
-      const put = store.put(recordOf('7a', 'a', { expiresAt: NOON }), join(scratch, 'missing'), 0, { quota: null });
+      const file = await receive(scratch, 'a');
+      await rm(file.path);
+      const put = store.put(recordOf('7a', 'a', { expiresAt: NOON }), file, 0, { quota: null });
       await expect(put).rejects.toBeInstanceOf(Error);
       expect(await left()).toEqual([]);
       expect(await store.usage('ada')).toEqual({ pictures: 0, bytes: 0 });

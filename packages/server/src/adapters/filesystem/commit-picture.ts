@@ -1,4 +1,5 @@
-import { open, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
+import type { WrittenFile } from '../../ports/written-file.ts';
 import type { OpenFolder } from './open-folder.ts';
 import { removeDraft, writeDraft } from './write-draft.ts';
 
@@ -9,7 +10,7 @@ interface Place {
 
 interface Commit {
   /** The file that was received. */
-  file: string;
+  file: WrittenFile;
   /** Where it goes, in `home`. */
   picture: string;
   /** In `home`. */
@@ -29,13 +30,13 @@ export async function commitPicture({ file, picture, record, pointer, home, dige
   const drafts = await Promise.allSettled([
     writeDraft(record.path, record.text),
     writeDraft(pointer.path, pointer.text),
-    syncFile(file),
+    file.sync(),
   ]);
   const [recordDraft, pointerDraft, synced] = drafts;
   try {
     valueOf(synced);
     const [recordPath, pointerPath] = [valueOf(recordDraft), valueOf(pointerDraft)];
-    await rename(file, picture);
+    await rename(file.path, picture);
     await home.sync();
     await rename(recordPath, record.path);
     await home.sync();
@@ -44,16 +45,6 @@ export async function commitPicture({ file, picture, record, pointer, home, dige
   } catch (error) {
     for (const draft of [recordDraft, pointerDraft]) if (draft.status === 'fulfilled') await removeDraft(draft.value);
     throw error;
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  // To write, though nothing is written: Windows refuses to fsync what was opened to be read.
-  const file = await open(path, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

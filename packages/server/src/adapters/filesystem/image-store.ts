@@ -2,15 +2,17 @@ import { access, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
+import type { WrittenFile } from '../../ports/written-file.ts';
 import { commitPicture } from './commit-picture.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
 import { createOwnerIndex } from './owner-index.ts';
-import { openFolder, type OpenFolder } from './open-folder.ts';
+import type { OpenFolder } from './open-folder.ts';
 import { parseRecord } from './parse-record.ts';
 import { createQuotaReservations } from './quota-reservations.ts';
 import { readIfThere } from './read-if-there.ts';
 import { createRemovedOwners } from './removed-owners.ts';
+import { createSharedFolders } from './shared-folders.ts';
 import { syncFolder } from './sync-folder.ts';
 import { syncIfThere } from './sync-if-there.ts';
 import { writeDurably } from './write-durably.ts';
@@ -44,6 +46,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   /** Pictures that the disk did not let be removed for good, by the path of their record: nobody finds them any more. */
   const unremoved = new Map<string, ImageRecord>();
   const quotas = createQuotaReservations();
+  const openShared = createSharedFolders();
   const removedOwners = createRemovedOwners(folder);
 
   const recordPath = (owner: string, id: string) => join(folder, owner, `${id}.json`);
@@ -84,7 +87,15 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   /** Runs `work` with the owner's folders, which are durable. */
   async function withFolders(owner: string, work: (home: OpenFolder, digests: OpenFolder) => Promise<void>) {
     const home = join(folder, owner);
-    const open = () => openFolders([home, join(home, 'by-digest')]);
+    const open = async (): Promise<[OpenFolder, OpenFolder]> => {
+      const opened = await openShared(home);
+      try {
+        return [opened, await openShared(join(home, 'by-digest'))];
+      } catch (error) {
+        await opened.close();
+        throw error;
+      }
+    };
     const found = unsafe.has(home) ? null : await open().catch(ifMissing);
     // Of two first uploads at once, the second waits until the folders are durable.
     if (found === null) await oneAtATime(owner, () => makeFolders(home));
@@ -97,7 +108,7 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   }
 
   /** @param isKnown whether all but the record is there already, and stays where this fails */
-  async function store(record: ImageRecord, file: string, isKnown: boolean): Promise<void> {
+  async function store(record: ImageRecord, file: WrittenFile, isKnown: boolean): Promise<void> {
     const { owner, id } = record;
     const written = recordPath(owner, id);
     try {
@@ -294,16 +305,6 @@ async function removeDurably(path: string, sync = syncIfThere): Promise<void> {
 function isDamage(error: unknown, { othersAreRead }: { othersAreRead: boolean }): boolean {
   const isBadBlock = (error as NodeJS.ErrnoException).code === 'EIO';
   return error instanceof AppError || (isBadBlock && othersAreRead);
-}
-
-async function openFolders([home, digests]: [string, string]): Promise<[OpenFolder, OpenFolder]> {
-  const opened = await openFolder(home);
-  try {
-    return [opened, await openFolder(digests)];
-  } catch (error) {
-    await opened.close();
-    throw error;
-  }
 }
 
 function ifMissing(error: NodeJS.ErrnoException): null {

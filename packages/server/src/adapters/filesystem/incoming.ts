@@ -2,6 +2,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Incoming, ReceivedFile, ReceiveOptions } from '../../ports/incoming.ts';
+import { createWrittenFile } from './written-file.ts';
+
+/** A file is handed on in memory besides up to this many bytes, as most screenshots are. */
+const SMALL_BYTES = 128 * 1024;
 
 /** Chunks are gathered to this many bytes before they are written, which costs a fifth of the calls. */
 const GATHER_BYTES = 256 * 1024;
@@ -35,9 +39,7 @@ export async function openIncoming(folder: string): Promise<Incoming> {
       const path = join(folder, randomUUID());
       const file = await open(path, 'wx', 0o600);
       try {
-        const received = await writeBody(file, source, options);
-        await file.close();
-        return { path, ...received };
+        return { file: createWrittenFile(path, file), ...(await writeBody(file, source, options)) };
       } catch (error) {
         await file.close().catch(() => undefined);
         await discard(path);
@@ -56,8 +58,8 @@ export async function openIncoming(folder: string): Promise<Incoming> {
 async function writeBody(
   file: FileHandle,
   source: AsyncIterable<Uint8Array>,
-  { onHead, onBytes }: ReceiveOptions,
-): Promise<Omit<ReceivedFile, 'path'>> {
+  { onHead, onChunk }: ReceiveOptions,
+): Promise<Omit<ReceivedFile, 'file'>> {
   const hash = createHash('sha256');
   const head: Uint8Array[] = [];
   let gathered: Uint8Array[] = [];
@@ -93,14 +95,14 @@ async function writeBody(
       }
     }
     bytes += chunk.length;
-    onBytes(bytes);
+    onChunk(chunk, bytes);
     hash.update(chunk);
     gathered.push(chunk);
     gatheredBytes += chunk.length;
     if (gatheredBytes >= GATHER_BYTES) await flush();
   }
-  const start = Buffer.concat(head);
-  if (!headSeen) await onHead(start);
+  if (!headSeen) await onHead(Buffer.concat(head));
+  const content = bytes <= SMALL_BYTES ? Buffer.concat(gathered, bytes) : null;
   await flush();
-  return { bytes, sha256: hash.digest('hex'), head: start };
+  return { bytes, sha256: hash.digest('hex'), content };
 }

@@ -26,8 +26,11 @@ export function createHeaderDecoder({ decoder, maxPixels }: HeaderDecoderOptions
     ...decoder,
     makesSmallVersion: false,
 
-    async check(path) {
-      const size = (await dimensions(path, FIRST_BYTES)) ?? (await dimensions(path, HEAD_BYTES));
+    async check(path, _smallVersion, content = null) {
+      const size =
+        content === null
+          ? ((await dimensions(path, FIRST_BYTES)) ?? (await dimensions(path, HEAD_BYTES)))
+          : imageDimensionsFromData(content);
       if (size === undefined || size.width === 0 || size.height === 0) {
         throw new AppError(
           'image_invalid',

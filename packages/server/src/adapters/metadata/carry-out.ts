@@ -1,19 +1,20 @@
 import { createHash } from 'node:crypto';
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
+import type { WrittenFile } from '../../ports/written-file.ts';
+import { createWrittenFile } from '../filesystem/written-file.ts';
+import type { PictureReader } from './picture-reader.ts';
 import type { Piece } from './plan.ts';
 
-/** Copied this many bytes at a time, which is all the memory that a copy takes. */
-const COPY_BYTES = 256 * 1024;
+const ZEROS = Buffer.alloc(64 * 1024);
 
-/** Writes the pieces of a picture to a new file. When it rejects, there is no such file. */
+/** Writes the pieces of a picture to a new file, to be closed by the caller. When it rejects, there is no such file. */
 export async function carryOut(
   pieces: readonly Piece[],
-  source: FileHandle,
+  picture: PictureReader,
   to: string,
-): Promise<{ bytes: number; sha256: string }> {
+): Promise<{ file: WrittenFile; bytes: number; sha256: string }> {
   const target = await open(to, 'wx', 0o600);
   const hash = createHash('sha256');
-  const memory = Buffer.alloc(COPY_BYTES);
   let bytes = 0;
 
   async function write(chunk: Uint8Array): Promise<void> {
@@ -28,18 +29,16 @@ export async function carryOut(
 
   async function copy(from: number, length: number): Promise<void> {
     for (let copied = 0; copied < length;) {
-      const { bytesRead } = await source.read(memory, 0, Math.min(memory.length, length - copied), from + copied);
+      const bytes = (await picture.look(from + copied)).subarray(0, length - copied);
       // The plan was made for this very file, so somebody has cut it meanwhile: a fault of ours, and none of the picture's.
-      if (bytesRead === 0) throw new Error('The received file became shorter while it was copied.');
-      await write(memory.subarray(0, bytesRead));
-      copied += bytesRead;
+      if (bytes.length === 0) throw new Error('The received file became shorter while it was copied.');
+      await write(bytes);
+      copied += bytes.length;
     }
   }
 
   async function writeZeros(count: number): Promise<void> {
-    memory.fill(0);
-    for (let left = count; left > 0; left -= memory.length)
-      await write(memory.subarray(0, Math.min(left, memory.length)));
+    for (let left = count; left > 0; left -= ZEROS.length) await write(ZEROS.subarray(0, Math.min(left, ZEROS.length)));
   }
 
   try {
@@ -48,11 +47,10 @@ export async function carryOut(
       else if ('zeros' in piece) await writeZeros(piece.zeros);
       else await copy(piece.from, piece.length);
     }
-    await target.close();
   } catch (error) {
     await target.close().catch(() => {});
     await rm(to, { force: true });
     throw error;
   }
-  return { bytes, sha256: hash.digest('hex') };
+  return { file: createWrittenFile(to, target), bytes, sha256: hash.digest('hex') };
 }

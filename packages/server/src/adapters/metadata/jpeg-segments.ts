@@ -1,4 +1,5 @@
 import { damaged } from './damaged.ts';
+import { isMarkerCode, isRestart } from './marker-finder.ts';
 import type { PictureReader } from './picture-reader.ts';
 import type { Plan } from './plan.ts';
 
@@ -56,7 +57,7 @@ async function findMarker(
   let garbage = false;
   for (let at = from; ;) {
     const bytes = await picture.look(at);
-    if (bytes.length === 0) throw damaged('it ends before its end marker');
+    if (bytes.length === 0) throw withoutEnd();
     const found = bytes.indexOf(0xff);
     if (found !== 0) garbage = true;
     if (found === -1) {
@@ -74,23 +75,23 @@ async function findMarker(
 
 /** Where the compressed pixels end that begin at `from`: at the first marker that is none of theirs. */
 async function findScanEnd(picture: PictureReader, from: number): Promise<number> {
+  const found = picture.markers?.next(from);
+  if (found === null) throw withoutEnd();
+  return found ?? searchScanEnd(picture, from);
+}
+
+async function searchScanEnd(picture: PictureReader, from: number): Promise<number> {
   for (let at = from; ;) {
     // Two bytes at the least, for a marker may lie across the end of those at hand.
     const bytes = await picture.look(at, 2);
-    if (bytes.length < 2) throw damaged('it ends before its end marker');
+    if (bytes.length < 2) throw withoutEnd();
     let index = bytes.indexOf(0xff);
     while (index !== -1 && index + 1 < bytes.length) {
-      const code = bytes[index + 1] ?? 0;
-      if (code !== 0 && code !== 0xff && !isRestart(code)) return at + index;
-      index = bytes.indexOf(0xff, index + (code === 0xff ? 1 : 2));
+      if (isMarkerCode(bytes[index + 1])) return at + index;
+      index = bytes.indexOf(0xff, index + 1);
     }
     at += index === -1 ? bytes.length : index;
   }
-}
-
-/** Divides compressed pixels so that damage does not spread. */
-function isRestart(code: number): boolean {
-  return code >= 0xd0 && code <= 0xd7;
 }
 
 /** Without a length: a restart out of place, or TEM. */
@@ -101,4 +102,8 @@ function isAlone(code: number): boolean {
 /** SOF0 to SOF15, of which three numbers are taken by other parts. */
 export function isFrame(code: number): boolean {
   return code >= 0xc0 && code <= 0xcf && code !== 0xc4 && code !== 0xc8 && code !== 0xcc;
+}
+
+function withoutEnd(): Error {
+  return damaged('it ends before its end marker');
 }

@@ -1,13 +1,16 @@
 import type { FileHandle } from 'node:fs/promises';
 import { damaged } from './damaged.ts';
+import type { MarkerFinder } from './marker-finder.ts';
 
 /** Few headers are further apart than this in files with many of them, so most are read from memory. */
 const WINDOW_BYTES = 256 * 1024;
 
-/** Random access to a picture's file through one window of memory. */
+/** Random access to a picture. */
 export interface PictureReader {
   /** Bytes. */
   readonly size: number;
+  /** What was seen of it while it arrived. */
+  readonly markers: MarkerFinder | null;
   /**
    * A copy of the bytes at a place. Whoever asks bounds `length`, which is a claim of the file's more often than not.
    *
@@ -18,7 +21,8 @@ export interface PictureReader {
   look(at: number, least?: number): Promise<Buffer>;
 }
 
-export function createPictureReader(file: FileHandle, size: number): PictureReader {
+/** Of a file, through one window of memory. */
+export function createFileReader(file: FileHandle, size: number, markers: MarkerFinder | null): PictureReader {
   const memory = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, size));
   let start = 0;
   let end = 0;
@@ -44,14 +48,34 @@ export function createPictureReader(file: FileHandle, size: number): PictureRead
 
   return {
     size,
+    markers,
     look,
 
     async read(at, length) {
-      if (at + length > size) throw damaged('it ends in the middle of a part');
+      refuseBeyond(size, at + length);
       if (length <= memory.length) return Buffer.from((await look(at, length)).subarray(0, length));
       const bytes = Buffer.alloc(length);
       await fill(bytes, at);
       return bytes;
     },
   };
+}
+
+/** Of a picture that is in memory. */
+export function createMemoryReader(content: Buffer, markers: MarkerFinder | null): PictureReader {
+  const size = content.length;
+  return {
+    size,
+    markers,
+    look: (at) => Promise.resolve(content.subarray(at)),
+
+    async read(at, length) {
+      refuseBeyond(size, at + length);
+      return Buffer.from(content.subarray(at, at + length));
+    },
+  };
+}
+
+function refuseBeyond(size: number, end: number): void {
+  if (end > size) throw damaged('it ends in the middle of a part');
 }

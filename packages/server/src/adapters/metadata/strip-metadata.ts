@@ -1,7 +1,10 @@
 import type { ImageType } from '@imgup/shared';
 import { open } from 'node:fs/promises';
+import type { MetadataStripper } from '../../ports/metadata-stripper.ts';
+import type { WrittenFile } from '../../ports/written-file.ts';
 import { carryOut } from './carry-out.ts';
-import { createPictureReader, type PictureReader } from './picture-reader.ts';
+import { createMarkerFinder, type MarkerFinder } from './marker-finder.ts';
+import { createFileReader, createMemoryReader, type PictureReader } from './picture-reader.ts';
 import { createPlan, type Plan } from './plan.ts';
 import { planAvif } from './plan-avif.ts';
 import { planGif } from './plan-gif.ts';
@@ -12,6 +15,10 @@ import { planWebp } from './plan-webp.ts';
 interface StripOptions {
   /** Path of the picture. */
   from: string;
+  /** All that it holds, where that is in memory. */
+  content?: Buffer | null;
+  /** That has seen it arrive; null: it is read for what this would know. */
+  markers?: MarkerFinder | null;
   /** Path of the file to be made; there must be none. */
   to: string;
   /** As recognised by its bytes. */
@@ -19,12 +26,26 @@ interface StripOptions {
 }
 
 interface Stripped {
+  /** To be closed by the caller. */
+  file: WrittenFile;
   /** What went, in the words of people and without its values: "GPS position". Empty where nothing private was there. */
   removed: string[];
   /** Of the file made. */
   bytes: number;
   /** Of the file made, hex. */
   sha256: string;
+}
+
+/** For one picture. */
+export function createMetadataStripper(): MetadataStripper {
+  let markers: MarkerFinder | null = null;
+  return {
+    watch(chunk) {
+      markers ??= createMarkerFinder();
+      markers.add(chunk);
+    },
+    strip: (options) => stripMetadata({ ...options, markers }),
+  };
 }
 
 const PLANNERS: Record<ImageType, (picture: PictureReader, plan: Plan) => Promise<void>> = {
@@ -46,18 +67,27 @@ const PLANNERS: Record<ImageType, (picture: PictureReader, plan: Plan) => Promis
  * @returns null where there is nothing to remove: then the picture is as it should be, and no file is made
  * @throws AppError `image_invalid` where the structure is not as the format has it; then no file is made
  */
-export async function stripMetadata({ from, to, type }: StripOptions): Promise<Stripped | null> {
-  const source = await open(from, 'r');
+export async function stripMetadata({
+  from,
+  content = null,
+  markers = null,
+  to,
+  type,
+}: StripOptions): Promise<Stripped | null> {
+  if (content !== null) return strip(createMemoryReader(content, markers), to, type);
+  const file = await open(from, 'r');
   try {
-    const { size } = await source.stat();
-    const plan = createPlan();
-    await PLANNERS[type](createPictureReader(source, size), plan);
-    if (isWhole(plan, size)) return null;
-    const { bytes, sha256 } = await carryOut(plan.pieces, source, to);
-    return { removed: plan.removed, bytes, sha256 };
+    return await strip(createFileReader(file, (await file.stat()).size, markers), to, type);
   } finally {
-    await source.close();
+    await file.close();
   }
+}
+
+async function strip(picture: PictureReader, to: string, type: ImageType): Promise<Stripped | null> {
+  const plan = createPlan();
+  await PLANNERS[type](picture, plan);
+  if (isWhole(plan, picture.size)) return null;
+  return { removed: plan.removed, ...(await carryOut(plan.pieces, picture, to)) };
 }
 
 /** Whether the plan keeps every byte where it is. */

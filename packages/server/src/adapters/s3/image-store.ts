@@ -102,16 +102,16 @@ export function createS3ImageStore({ objects, scratch }: S3ImageStoreOptions): I
       return pointer === null || pointer.id === null ? null : head(owner, pointer.id);
     },
 
-    put(received, file, now, { quota }) {
+    put(received, { path }, now, { quota }) {
       const { owner, digestKey, bytes } = received;
       return oneAtATime(`${owner}/${digestKey}`, async () => {
         const seen = await putPicture.look(received, now);
         const store = async () => {
-          const result = await putPicture.store(received, file, now, seen);
+          const result = await putPicture.store(received, path, now, seen);
           if (result.outcome !== 'created') return result;
           await usage.added(owner, bytes);
           // It is stored; what the disk keeps of it is swept at the next start.
-          await rm(file, { force: true }).catch(() => undefined);
+          await rm(path, { force: true }).catch(() => undefined);
           return result;
         };
         if (quota === null || seen.kind === 'known') return store();
