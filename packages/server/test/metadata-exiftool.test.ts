@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -86,7 +86,7 @@ describe.skipIf(!hasExiftool)('exiftool', () => {
 
     for (const format of formats) {
       const options = { from: path(format), to: join(folder, `stripped.${format}`), type: `image/${format}` } as const;
-      const made = await stripMetadata(options);
+      const made = await stripMetadata({ ...options, bytes: (await stat(path(format))).size });
       await made?.file.close();
       removed.set(format, made?.removed ?? []);
     }

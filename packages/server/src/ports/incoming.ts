@@ -1,13 +1,20 @@
 import type { WrittenFile } from './written-file.ts';
 
+/** Some of a file's bytes. */
+export interface KnownPart {
+  /** Of the first of them. */
+  at: number;
+  bytes: Buffer;
+}
+
 export interface ReceivedFile {
   /** To be closed by the caller. */
   file: WrittenFile;
   bytes: number;
   /** Hex. */
   sha256: string;
-  /** All of it where it is small, so that nobody need read it again. */
-  content: Buffer | null;
+  /** What is still in memory, so that nobody need read it again: its beginning first. All of it where it is small. */
+  known: KnownPart[];
 }
 
 export interface ReceiveOptions {

@@ -1,11 +1,14 @@
 import type { ImageType } from '@imgup/shared';
+import type { KnownPart } from './incoming.ts';
 import type { WrittenFile } from './written-file.ts';
 
 interface StripOptions {
   /** The file as it was received. */
   from: string;
-  /** All that it holds, where that is in memory. */
-  content?: Buffer | null;
+  /** Its length. */
+  bytes: number;
+  /** What of it is in memory. */
+  known: KnownPart[];
   /** Where the clean one is written. */
   to: string;
   type: ImageType;

@@ -1,4 +1,5 @@
 import type { SmallWidth } from '@imgup/shared';
+import type { KnownPart } from './incoming.ts';
 
 /** What decoding a whole picture has shown. */
 export interface DecodedPicture {
@@ -20,10 +21,10 @@ export interface PictureDecoder {
    * Checks as much as it is set to: decodes every frame, and writes the 320-pixel version in WebP on the way, which costs
    * no more than the check.
    *
-   * @param content all that the file holds, where that is in memory
+   * @param known what of the file is in memory
    * @throws AppError `image_invalid`, `image_too_many_pixels`, `image_type_unsupported`, `server_busy`
    */
-  check(path: string, smallVersion: string | null, content?: Buffer | null): Promise<DecodedPicture>;
+  check(path: string, smallVersion: string | null, known?: KnownPart[]): Promise<DecodedPicture>;
 
   /**
    * Writes a smaller version of a picture that has been checked; it is never enlarged.

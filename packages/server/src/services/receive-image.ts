@@ -3,7 +3,7 @@ import { IMAGE_TYPE_NAMES, IMAGE_TYPES, type ImageType } from '@imgup/shared';
 import { ulid } from 'ulid';
 import { AppError } from '../errors.ts';
 import { digestKey, type ImageRecord, type ImageStore } from '../ports/image-store.ts';
-import type { Incoming } from '../ports/incoming.ts';
+import type { Incoming, KnownPart } from '../ports/incoming.ts';
 import type { MetadataStripper } from '../ports/metadata-stripper.ts';
 import type { PictureDecoder } from '../ports/picture-decoder.ts';
 import type { WrittenFile } from '../ports/written-file.ts';
@@ -55,13 +55,9 @@ export function createReceiveImage(options: ReceiveImageOptions) {
   }
 
   /** Decodes what is to be served, so that nothing is served that does not decode; stores it; answers once it is safe. */
-  async function checkAndStore(
-    record: Omit<ImageRecord, 'width' | 'height'>,
-    file: WrittenFile,
-    content: Buffer | null,
-  ) {
+  async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: WrittenFile, known: KnownPart[]) {
     const small = decoder.makesSmallVersion ? await smallVersions.draft() : null;
-    const { width, height } = await decoder.check(file.path, small, content);
+    const { width, height } = await decoder.check(file.path, small, known);
     try {
       const put = () => store.put({ ...record, width, height }, file, now(), { quota });
       const removed = async (cause?: unknown) => {
@@ -122,7 +118,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           stripper?.watch(chunk);
         },
       });
-      const { content, file: original } = received;
+      const { known, file: original } = received;
       const clean = `${original.path}.clean`;
       /** Files that nobody has taken away. */
       const left = new Set([original.path]);
@@ -135,7 +131,8 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         if (type === undefined) throw new Error('A body was received, and nobody has looked at its start.');
         const createdAt = now();
         left.add(clean);
-        const stripped = (await stripper?.strip({ from: original.path, content, to: clean, type })) ?? null;
+        const stripped =
+          (await stripper?.strip({ from: original.path, bytes: received.bytes, known, to: clean, type })) ?? null;
         if (stripped === null) left.delete(clean);
         else written.push(stripped.file);
         const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };
@@ -154,7 +151,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           expiresAt: expiresIn === null ? null : new Date(createdAt + expiresIn).toISOString(),
         };
         const file = stripped?.file ?? original;
-        const result = await checkAndStore(record, file, stripped === null ? content : null);
+        const result = await checkAndStore(record, file, stripped === null ? known : []);
         if (result.created) left.delete(file.path);
         return result;
       } finally {

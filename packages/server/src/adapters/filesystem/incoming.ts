@@ -1,11 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rm, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Incoming, ReceivedFile, ReceiveOptions } from '../../ports/incoming.ts';
+import type { Incoming, KnownPart, ReceivedFile, ReceiveOptions } from '../../ports/incoming.ts';
 import { createWrittenFile } from './written-file.ts';
 
-/** A file is handed on in memory besides up to this many bytes, as most screenshots are. */
+/** All of a file stays in memory until it is stored up to this many bytes, as most screenshots have. */
 const SMALL_BYTES = 128 * 1024;
+
+/** Of a larger one this much of its end does, which tells of most formats whether they are whole. */
+const TAIL_BYTES = 1024;
 
 /** Chunks are gathered to this many bytes before they are written, which costs a fifth of the calls. */
 const GATHER_BYTES = 256 * 1024;
@@ -65,6 +68,7 @@ async function writeBody(
   let gathered: Uint8Array[] = [];
   let gatheredBytes = 0;
   let bytes = 0;
+  let last: Uint8Array = Buffer.alloc(0);
   let headSeen = false;
 
   async function flush(): Promise<void> {
@@ -97,12 +101,23 @@ async function writeBody(
     bytes += chunk.length;
     onChunk(chunk, bytes);
     hash.update(chunk);
+    last = chunk;
     gathered.push(chunk);
     gatheredBytes += chunk.length;
     if (gatheredBytes >= GATHER_BYTES) await flush();
   }
-  if (!headSeen) await onHead(Buffer.concat(head));
-  const content = bytes <= SMALL_BYTES ? Buffer.concat(gathered, bytes) : null;
+  const start = Buffer.concat(head);
+  if (!headSeen) await onHead(start);
+  const known = bytes <= SMALL_BYTES ? [{ at: 0, bytes: Buffer.concat(gathered, bytes) }] : partsOf(start, last, bytes);
   await flush();
-  return { bytes, sha256: hash.digest('hex'), content };
+  return { bytes, sha256: hash.digest('hex'), known };
+}
+
+function partsOf(start: Buffer, last: Uint8Array, bytes: number): KnownPart[] {
+  // A copy, which does not hold the memory of the whole chunk.
+  const end = Buffer.from(last.subarray(-TAIL_BYTES));
+  return [
+    { at: 0, bytes: start },
+    { at: bytes - end.length, bytes: end },
+  ];
 }

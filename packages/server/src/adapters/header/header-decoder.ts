@@ -14,9 +14,6 @@ interface HeaderDecoderOptions {
 /** Headers that begin further back are none that an encoder writes: the metadata before them is gone by now. */
 const HEAD_BYTES = 256 * 1024;
 
-/** Nearly always enough. */
-const FIRST_BYTES = 4096;
-
 /**
  * Looks at what the header of a picture says, and decodes nothing: for who trusts all uploaders, and has no cores to
  * spare. What does not decode is found by its first reader.
@@ -26,11 +23,9 @@ export function createHeaderDecoder({ decoder, maxPixels }: HeaderDecoderOptions
     ...decoder,
     makesSmallVersion: false,
 
-    async check(path, _smallVersion, content = null) {
-      const size =
-        content === null
-          ? ((await dimensions(path, FIRST_BYTES)) ?? (await dimensions(path, HEAD_BYTES)))
-          : imageDimensionsFromData(content);
+    async check(path, _smallVersion, known = []) {
+      const [start] = known;
+      const size = (start && imageDimensionsFromData(start.bytes)) ?? (await dimensions(path));
       if (size === undefined || size.width === 0 || size.height === 0) {
         throw new AppError(
           'image_invalid',
@@ -44,10 +39,10 @@ export function createHeaderDecoder({ decoder, maxPixels }: HeaderDecoderOptions
   };
 }
 
-async function dimensions(path: string, bytes: number): Promise<{ width: number; height: number } | undefined> {
+async function dimensions(path: string): Promise<{ width: number; height: number } | undefined> {
   const file = await open(path, 'r');
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(bytes), 0, bytes, 0);
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(HEAD_BYTES), 0, HEAD_BYTES, 0);
     return imageDimensionsFromData(buffer.subarray(0, bytesRead));
   } finally {
     await file.close();

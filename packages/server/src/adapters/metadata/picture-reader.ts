@@ -1,4 +1,5 @@
-import type { FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
+import type { KnownPart } from '../../ports/incoming.ts';
 import { damaged } from './damaged.ts';
 import type { MarkerFinder } from './marker-finder.ts';
 
@@ -21,13 +22,29 @@ export interface PictureReader {
   look(at: number, least?: number): Promise<Buffer>;
 }
 
-/** Of a file, through one window of memory. */
-export function createFileReader(file: FileHandle, size: number, markers: MarkerFinder | null): PictureReader {
-  const memory = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, size));
+interface PictureReaderOptions {
+  path: string;
+  /** Bytes. */
+  size: number;
+  /** What of it is in memory. */
+  known: KnownPart[];
+  markers: MarkerFinder | null;
+}
+
+/** Reads a picture's file through one window of memory, and opens it only for what is not in memory already. */
+export function createPictureReader({ path, size, known, markers }: PictureReaderOptions) {
+  let file: FileHandle | undefined;
+  let memory: Buffer | undefined;
   let start = 0;
   let end = 0;
 
   async function look(at: number, least = 1): Promise<Buffer> {
+    const part = known.find(({ at: from, bytes }) => {
+      const to = from + bytes.length;
+      return at >= from && (at + least <= to || to === size);
+    });
+    if (part !== undefined) return part.bytes.subarray(at - part.at);
+    memory ??= Buffer.allocUnsafe(Math.min(WINDOW_BYTES, size));
     if (at < start || at + least > end) {
       start = at;
       end = at + (await fill(memory, at));
@@ -36,6 +53,7 @@ export function createFileReader(file: FileHandle, size: number, markers: Marker
   }
 
   async function fill(target: Buffer, at: number): Promise<number> {
+    file ??= await open(path, 'r');
     const wanted = Math.min(target.length, size - at);
     let filled = 0;
     while (filled < wanted) {
@@ -52,30 +70,15 @@ export function createFileReader(file: FileHandle, size: number, markers: Marker
     look,
 
     async read(at, length) {
-      refuseBeyond(size, at + length);
-      if (length <= memory.length) return Buffer.from((await look(at, length)).subarray(0, length));
+      if (at + length > size) throw damaged('it ends in the middle of a part');
+      if (length <= WINDOW_BYTES) return Buffer.from((await look(at, length)).subarray(0, length));
       const bytes = Buffer.alloc(length);
       await fill(bytes, at);
       return bytes;
     },
-  };
-}
 
-/** Of a picture that is in memory. */
-export function createMemoryReader(content: Buffer, markers: MarkerFinder | null): PictureReader {
-  const size = content.length;
-  return {
-    size,
-    markers,
-    look: (at) => Promise.resolve(content.subarray(at)),
-
-    async read(at, length) {
-      refuseBeyond(size, at + length);
-      return Buffer.from(content.subarray(at, at + length));
+    async close() {
+      await file?.close();
     },
-  };
-}
-
-function refuseBeyond(size: number, end: number): void {
-  if (end > size) throw damaged('it ends in the middle of a part');
+  } satisfies PictureReader & { close(): Promise<void> };
 }

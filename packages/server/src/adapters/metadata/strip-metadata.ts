@@ -1,10 +1,10 @@
 import type { ImageType } from '@imgup/shared';
-import { open } from 'node:fs/promises';
+import type { KnownPart } from '../../ports/incoming.ts';
 import type { MetadataStripper } from '../../ports/metadata-stripper.ts';
 import type { WrittenFile } from '../../ports/written-file.ts';
 import { carryOut } from './carry-out.ts';
 import { createMarkerFinder, type MarkerFinder } from './marker-finder.ts';
-import { createFileReader, createMemoryReader, type PictureReader } from './picture-reader.ts';
+import { createPictureReader, type PictureReader } from './picture-reader.ts';
 import { createPlan, type Plan } from './plan.ts';
 import { planAvif } from './plan-avif.ts';
 import { planGif } from './plan-gif.ts';
@@ -15,8 +15,10 @@ import { planWebp } from './plan-webp.ts';
 interface StripOptions {
   /** Path of the picture. */
   from: string;
-  /** All that it holds, where that is in memory. */
-  content?: Buffer | null;
+  /** Its length. */
+  bytes: number;
+  /** What of it is in memory. */
+  known?: KnownPart[];
   /** That has seen it arrive; null: it is read for what this would know. */
   markers?: MarkerFinder | null;
   /** Path of the file to be made; there must be none. */
@@ -67,27 +69,17 @@ const PLANNERS: Record<ImageType, (picture: PictureReader, plan: Plan) => Promis
  * @returns null where there is nothing to remove: then the picture is as it should be, and no file is made
  * @throws AppError `image_invalid` where the structure is not as the format has it; then no file is made
  */
-export async function stripMetadata({
-  from,
-  content = null,
-  markers = null,
-  to,
-  type,
-}: StripOptions): Promise<Stripped | null> {
-  if (content !== null) return strip(createMemoryReader(content, markers), to, type);
-  const file = await open(from, 'r');
+export async function stripMetadata(options: StripOptions): Promise<Stripped | null> {
+  const { from, bytes, known = [], markers = null, to, type } = options;
+  const picture = createPictureReader({ path: from, size: bytes, known, markers });
   try {
-    return await strip(createFileReader(file, (await file.stat()).size, markers), to, type);
+    const plan = createPlan();
+    await PLANNERS[type](picture, plan);
+    if (isWhole(plan, bytes)) return null;
+    return { removed: plan.removed, ...(await carryOut(plan.pieces, picture, to)) };
   } finally {
-    await file.close();
+    await picture.close();
   }
-}
-
-async function strip(picture: PictureReader, to: string, type: ImageType): Promise<Stripped | null> {
-  const plan = createPlan();
-  await PLANNERS[type](picture, plan);
-  if (isWhole(plan, picture.size)) return null;
-  return { removed: plan.removed, ...(await carryOut(plan.pieces, picture, to)) };
 }
 
 /** Whether the plan keeps every byte where it is. */
