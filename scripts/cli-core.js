@@ -8,7 +8,7 @@ export const MAIN = 'main.cjs';
 const CORE = 'core.cjs';
 
 /** What an upload needs, of the modules that are loaded when they are wanted: bundled with the core, and run when they are. */
-const WITH_CORE = ['settings.ts', 'commands/upload.ts', 'api/node-transport.ts', 'credentials/resolve.ts'];
+const WITH_CORE = ['settings.ts', 'commands/upload.ts', 'api/node-transport.ts', 'credentials/resolve.ts', 'credentials/keychain.ts'];
 
 /**
  * @typedef {{

@@ -38,6 +38,13 @@ test('--version alone loads nothing', async () => {
   expect(packagesOf(await loadedBy('main.ts'))).toEqual([]);
 });
 
+test('an upload loads neither TLS, nor processes and threads, before it needs them', async () => {
+  const loaded = await loadedBy('start.ts', 'commands/upload.ts', 'api/node-transport.ts', 'credentials/resolve.ts', 'settings.ts');
+  const heavy = ['https', 'tls', 'child_process', 'worker_threads', 'readline', 'zlib'].map((name) => `node:${name}`);
+  expect(loaded.filter((path) => heavy.includes(path))).toEqual([]);
+  expect(packagesOf(loaded).filter((path) => !path.startsWith('@imgup/shared'))).toEqual(['commander', 'valibot']);
+});
+
 test('--help loads commander, and neither HTTP, nor the keychain, nor prompts, nor the server', async () => {
   const loaded = await loadedBy('main.ts', 'start.ts');
   expect(packagesOf(loaded)).toEqual(['@imgup/shared/constants', 'commander']);

@@ -1,7 +1,7 @@
 import { CredentialStoreError } from './credential-store-error.ts';
 import { type CredentialStore, SERVICE } from './credential-store.ts';
 import { createFileStore } from './file.ts';
-import { createKeychainStore, type KeychainStore } from './keychain.ts';
+import type { KeychainStore } from './keychain.ts';
 
 export type StoreKind = 'keychain' | 'file';
 
@@ -39,7 +39,7 @@ export async function resolveCredentialStore(options: ResolveOptions): Promise<C
   const known = options.choice ?? options.remembered;
   if (known === 'file') return createFileStore(options);
 
-  const keychain = openKeychain(options);
+  const keychain = await openKeychain(options);
   if (known === 'keychain') return keychain;
 
   const failure = await probe(keychain);
@@ -56,7 +56,8 @@ export async function resolveCredentialStore(options: ResolveOptions): Promise<C
   return createFileStore(options);
 }
 
-function openKeychain({ timeoutMs, env }: ResolveOptions): KeychainStore {
+async function openKeychain({ timeoutMs, env }: ResolveOptions): Promise<KeychainStore> {
+  const { createKeychainStore } = await import('./keychain.ts');
   const keychain = createKeychainStore({ ...(timeoutMs && { timeoutMs }), ...(env && { env }) });
   keychain.warmUp();
   return keychain;

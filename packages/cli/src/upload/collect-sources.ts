@@ -43,7 +43,7 @@ export async function collectSources(
   requireInside('--include', include);
   requireInside('--exclude', exclude);
   const listed = options.filesFrom === undefined ? [] : await readList(options.filesFrom, context, signal);
-  const paths = [...restorePaths(files, await context.rawArguments()), ...listed];
+  const paths = [...(await restorePaths(files, context.rawArguments)), ...listed];
   if (paths.filter((path) => path === '-').length + (options.filesFrom === '-' ? 1 : 0) > 1) {
     throw usageError('stdin can be read only once; name "-" once.');
   }
