@@ -1,7 +1,9 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
 import { basename, dirname, join, relative } from 'node:path';
+import { promisify } from 'node:util';
 import { build } from 'esbuild';
-import { buildCore, MAIN } from './cli-core.js';
+import { buildCore, CORE, MAIN } from './cli-core.js';
 import { RAW_TEXT, rawText } from './raw-text.js';
 import { readManifest } from './read-manifest.js';
 import { thirdPartyLicences } from './third-party-licences.js';
@@ -74,6 +76,8 @@ export async function bundleCli(root) {
   await mkdir(dist, { recursive: true });
   for (const [name, contents] of files) await replaceIfChanged(join(dist, name), contents);
   await chmod(join(dist, MAIN), 0o755);
+  files.set(HELP, await helpOf(join(dist, CORE)));
+  await replaceIfChanged(join(dist, HELP), files.get(HELP) ?? Buffer.alloc(0));
 
   // Chunks of earlier builds, which would otherwise be packed with this one's.
   for (const entry of await readdir(dist, { withFileTypes: true })) {
@@ -96,6 +100,16 @@ function refuseDynamicCommonJs(metafile, cold) {
   const wrong = [...dynamic, ...cold.map((file) => file)].find(isCommonJs);
   if (wrong !== undefined)
     throw new Error(`${wrong} is imported dynamically, and is CommonJS, which cannot be bundled so.`);
+}
+
+/** What `imgup --help` prints, which is read without the program. */
+const HELP = 'help.txt';
+
+/** @param {string} core @returns {Promise<Buffer>} */
+async function helpOf(core) {
+  const program = `require(${JSON.stringify(core)}).start(['--help'])`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', program]);
+  return Buffer.from(stdout);
 }
 
 const HEAD = [

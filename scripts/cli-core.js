@@ -5,14 +5,14 @@ import { build } from 'esbuild';
 export const MAIN = 'main.cjs';
 
 /** The part of the CLI that every other command loads, and all that an upload does. */
-const CORE = 'core.cjs';
+export const CORE = 'core.cjs';
 
 /** What an upload needs, of the modules that are loaded when they are wanted: bundled with the core, and run when they are. */
 const WITH_CORE = ['settings.ts', 'commands/upload.ts', 'api/node-transport.ts', 'credentials/resolve.ts', 'credentials/keychain.ts'];
 
 /**
  * @typedef {{
- *   outputFiles: import('esbuild').OutputFile[],
+ *   outputFiles: Pick<import('esbuild').OutputFile, 'path' | 'contents'>[],
  *   inputs: string[],
  *   cold: Map<string, string>,
  *   plugin: import('esbuild').Plugin,
@@ -73,7 +73,7 @@ export async function buildCore(common) {
         'import.meta.filename': '__filename',
         'import.meta.dirname': '__dirname',
       },
-      banner: { js: IMPORT_META_URL },
+      banner: { js: `${IMPORT_META_URL}\nlet loadModule;` },
       legalComments: 'none',
       metafile: true,
       plugins: [...(common.plugins ?? []), leaveOut, nothing],
@@ -86,12 +86,21 @@ export async function buildCore(common) {
   const modules = files.map((path) => `get ${JSON.stringify(path)}() { return require('./${path}'); },`);
   const whole = await bundle(`
     exports.modules = {\n${modules.join('\n')}\n};
-    exports.start = (args) => require('./${start}').start(args);
+    exports.start = (args, load) => {
+      loadModule = load;
+      return require('./${start}').start(args);
+    };
   `);
   const main = await buildMain(common);
   const exported = await exportsOf(common, files);
-  const outputFiles = [...(main.outputFiles ?? []), ...(whole.outputFiles ?? [])];
+  const core = (whole.outputFiles ?? []).map(({ path, text }) => ({ path, contents: Buffer.from(withoutImport(text)) }));
+  const outputFiles = [...(main.outputFiles ?? []), ...core];
   return { outputFiles, inputs, cold, plugin: useCore(root, exported) };
+}
+
+/** V8 cannot resolve `import()` in what it has kept of a script, so the core is given another. @param {string} text */
+function withoutImport(text) {
+  return text.replaceAll('import("', 'loadModule("');
 }
 
 /** @param {import('esbuild').BuildOptions} common */
@@ -100,7 +109,7 @@ function buildMain(common) {
   const core = {
     name: 'core',
     setup({ onResolve }) {
-      onResolve({ filter: /^\.\/start\.ts$/ }, () => ({ path: `./${CORE}`, external: true }));
+      onResolve({ filter: /^\.\/start\.ts$/ }, ({ resolveDir }) => ({ path: resolve(resolveDir, 'start-compiled.ts') }));
     },
   };
   return build({
@@ -108,8 +117,6 @@ function buildMain(common) {
     entryPoints: ['packages/cli/src/main.ts'],
     outfile: `packages/cli/dist/${MAIN}`,
     format: 'cjs',
-    // As `require`: the loader of ES modules takes as long to load as all the rest.
-    supported: { 'dynamic-import': false },
     define: { 'import.meta.url': 'importMetaUrl' },
     banner: { js: IMPORT_META_URL },
     plugins: [core],
