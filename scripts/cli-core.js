@@ -8,7 +8,13 @@ export const MAIN = 'main.cjs';
 export const CORE = 'core.cjs';
 
 /** What an upload needs, of the modules that are loaded when they are wanted: bundled with the core, and run when they are. */
-const WITH_CORE = ['settings.ts', 'commands/upload.ts', 'api/node-transport.ts', 'credentials/resolve.ts', 'credentials/keychain.ts'];
+const WITH_CORE = [
+  'settings.ts',
+  'commands/upload.ts',
+  'api/node-transport.ts',
+  'credentials/resolve.ts',
+  'credentials/keychain.ts',
+];
 
 /**
  * @typedef {{
@@ -93,7 +99,10 @@ export async function buildCore(common) {
   `);
   const main = await buildMain(common);
   const exported = await exportsOf(common, files);
-  const core = (whole.outputFiles ?? []).map(({ path, text }) => ({ path, contents: Buffer.from(withoutImport(text)) }));
+  const core = (whole.outputFiles ?? []).map(({ path, text }) => ({
+    path,
+    contents: Buffer.from(withoutImport(text)),
+  }));
   const outputFiles = [...(main.outputFiles ?? []), ...core];
   return { outputFiles, inputs, cold, plugin: useCore(root, exported) };
 }
@@ -109,7 +118,9 @@ function buildMain(common) {
   const core = {
     name: 'core',
     setup({ onResolve }) {
-      onResolve({ filter: /^\.\/start\.ts$/ }, ({ resolveDir }) => ({ path: resolve(resolveDir, 'start-compiled.ts') }));
+      onResolve({ filter: /^\.\/start\.ts$/ }, ({ resolveDir }) => ({
+        path: resolve(resolveDir, 'start-compiled.ts'),
+      }));
     },
   };
   return build({

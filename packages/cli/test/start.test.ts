@@ -39,7 +39,13 @@ test('--version alone loads nothing', async () => {
 });
 
 test('an upload loads neither TLS, nor processes and threads, before it needs them', async () => {
-  const loaded = await loadedBy('start.ts', 'commands/upload.ts', 'api/node-transport.ts', 'credentials/resolve.ts', 'settings.ts');
+  const loaded = await loadedBy(
+    'start.ts',
+    'commands/upload.ts',
+    'api/node-transport.ts',
+    'credentials/resolve.ts',
+    'settings.ts',
+  );
   const heavy = ['https', 'tls', 'child_process', 'worker_threads', 'readline', 'zlib'].map((name) => `node:${name}`);
   expect(loaded.filter((path) => heavy.includes(path))).toEqual([]);
   expect(packagesOf(loaded).filter((path) => !path.startsWith('@imgup/shared'))).toEqual(['commander', 'valibot']);

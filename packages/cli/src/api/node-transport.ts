@@ -20,7 +20,10 @@ export interface NodeTransportOptions {
  */
 export function createNodeTransport(options: NodeTransportOptions = {}): Transport {
   // TLS takes 3 ms to load.
-  const ways = { 'http:': once(() => openWay(http)), 'https:': once(() => openWay(process.getBuiltinModule('node:https'))) };
+  const ways = {
+    'http:': once(() => openWay(http)),
+    'https:': once(() => openWay(process.getBuiltinModule('node:https'))),
+  };
 
   return async function nodeTransport(request) {
     const { url } = request;
