@@ -12,7 +12,7 @@ import { thirdPartyLicences } from './third-party-licences.js';
  * Bundles the CLI, the server that it embeds, and all their JavaScript dependencies into `packages/cli/dist`, so that
  * what a person installs is one package and the few that are native or large.
  *
- * Every file lands directly in dist: the sources find `./keychain-child.js`, `./password-worker.js`, `./picture-worker.js` and
+ * Every file lands directly in dist: the sources find `./keychain-child.cjs`, `./password-worker.js`, `./picture-worker.js` and
  * `../package.json` by their own URL, in whichever chunk they end up.
  *
  * @param {string} root the workspace's folder
@@ -59,7 +59,6 @@ export async function bundleCli(root) {
   const workers = await build({
     ...modules,
     entryPoints: [
-      'packages/cli/src/credentials/keychain-child.js',
       'packages/server/src/services/password-worker.js',
       'packages/server/src/adapters/sharp/picture-worker.js',
     ],
@@ -73,11 +72,15 @@ export async function bundleCli(root) {
   const outputFiles = [core, commands, workers].flatMap((part) => part.outputFiles ?? []);
   const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), Buffer.from(contents)]));
   files.set('LICENSES.txt', Buffer.from(licences));
+  // Its one import is a package that is installed beside this one.
+  const child = join(cli, 'src', 'credentials', 'keychain-child.cjs');
+  files.set(basename(child), await readFile(child));
   await mkdir(dist, { recursive: true });
   for (const [name, contents] of files) await replaceIfChanged(join(dist, name), contents);
   await chmod(join(dist, MAIN), 0o755);
-  files.set(HELP, await helpOf(join(dist, CORE)));
-  await replaceIfChanged(join(dist, HELP), files.get(HELP) ?? Buffer.alloc(0));
+  const help = await helpOf(join(dist, CORE));
+  files.set(HELP, help);
+  await replaceIfChanged(join(dist, HELP), help);
 
   // Chunks of earlier builds, which would otherwise be packed with this one's.
   for (const entry of await readdir(dist, { withFileTypes: true })) {
@@ -105,7 +108,7 @@ function refuseDynamicCommonJs(metafile, cold) {
 /** What `imgup --help` prints, which is read without the program. */
 const HELP = 'help.txt';
 
-/** @param {string} core @returns {Promise<Buffer>} */
+/** @param {string} core @returns {Promise<Buffer<ArrayBuffer>>} */
 async function helpOf(core) {
   const program = `require(${JSON.stringify(core)}).start(['--help'])`;
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', program]);

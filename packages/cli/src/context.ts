@@ -72,7 +72,7 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
         directory: config().folder,
         env: config().env,
         // Where a person is there, the keychain may ask them to unlock it.
-        ...(io.interactive ? { timeoutMs: UNLOCK_TIMEOUT_MS } : {}),
+        timeoutMs: () => (io.interactive ? UNLOCK_TIMEOUT_MS : undefined),
         remember: (kind) => update((data) => ({ ...data, credential_store: kind })),
         warn: io.note,
       });

@@ -49,7 +49,7 @@ afterAll(async () => {
 test('the tarball holds the built program, its licences, and neither sources nor tests', () => {
   expect(packed).toContain('dist/main.cjs');
   expect(packed).toContain('dist/core.cjs');
-  expect(packed).toContain('dist/keychain-child.js');
+  expect(packed).toContain('dist/keychain-child.cjs');
   expect(packed).toContain('dist/password-worker.js');
   expect(packed).toContain('dist/LICENSES.txt');
   expect(packed).toContain('dist/help.txt');

@@ -48,7 +48,7 @@ const START_TIMEOUT_MS = 60_000;
 const BUSY = 2;
 
 // Flat next to each other in the sources and in the bundle alike.
-const CHILD = fileURLToPath(new URL('./keychain-child.js', import.meta.url));
+const CHILD = fileURLToPath(new URL('./keychain-child.cjs', import.meta.url));
 
 /**
  * One child process that serves all keychain requests of this process, started on first need. An idle child does not

@@ -12,8 +12,8 @@ export interface ResolveOptions {
   remembered: StoreKind | undefined;
   /** The folder for the credential file. */
   directory: string;
-  /** How long one keychain request may take, in milliseconds: long with a terminal, 3,500 without. */
-  timeoutMs?: number;
+  /** How long one keychain request may take, in milliseconds: long with a terminal, 3,500 where it is undefined. */
+  timeoutMs?: () => number | undefined;
   /** The environment the keychain is looked for in; this process's unless given. */
   env?: NodeJS.ProcessEnv;
   /** Stores the kind for later commands. */
@@ -58,7 +58,8 @@ export async function resolveCredentialStore(options: ResolveOptions): Promise<C
 
 async function openKeychain({ timeoutMs, env }: ResolveOptions): Promise<KeychainStore> {
   const { createKeychainStore } = await import('./keychain.ts');
-  const keychain = createKeychainStore({ ...(timeoutMs && { timeoutMs }), ...(env && { env }) });
+  const limit = timeoutMs?.();
+  const keychain = createKeychainStore({ ...(limit && { timeoutMs: limit }), ...(env && { env }) });
   keychain.warmUp();
   return keychain;
 }

@@ -32,7 +32,6 @@ export async function collectSources(
   signal: AbortSignal,
 ): Promise<Source[]> {
   const { include = [], exclude = [], recursive = false, name } = options;
-  const { stdin } = context.io;
   const words = { '--files-from': options.filesFrom, '--name': name, '--include': include, '--exclude': exclude };
   for (const [option, given = []] of Object.entries(words)) {
     if ([given].flat().includes('')) throw usageError(`${option} is empty; leave it out, or give it a value.`);
@@ -61,9 +60,9 @@ export async function collectSources(
   const sources: Source[] = [];
   for (const path of paths) {
     if (path !== '-') sources.push(...(await findSources([path], { recursive, include, exclude }, signal)));
-    else if (stdin.isTTY === true)
+    else if (context.io.stdin.isTTY === true)
       throw usageError('"-" reads a picture from stdin, which is a terminal; pipe one in.');
-    else sources.push(await kept(async () => stdin, { label: 'stdin', name: name ?? 'stdin' }));
+    else sources.push(await kept(async () => context.io.stdin, { label: 'stdin', name: name ?? 'stdin' }));
   }
   if (options.fromClipboard === true) {
     const { pastePicture } = await import('../clipboard.ts');
