@@ -74,12 +74,8 @@ export async function buildCore(common) {
       stdin: { contents, resolveDir: root, sourcefile: '<core>' },
       outfile: `packages/cli/dist/${CORE}`,
       format: 'cjs',
-      define: {
-        'import.meta.url': 'importMetaUrl',
-        'import.meta.filename': '__filename',
-        'import.meta.dirname': '__dirname',
-      },
-      banner: { js: `${IMPORT_META_URL}\nlet loadModule;` },
+      define: IMPORT_META,
+      banner: { js: 'let loadModule;' },
       legalComments: 'none',
       metafile: true,
       plugins: [...(common.plugins ?? []), leaveOut, nothing],
@@ -128,13 +124,12 @@ function buildMain(common) {
     entryPoints: ['packages/cli/src/main.ts'],
     outfile: `packages/cli/dist/${MAIN}`,
     format: 'cjs',
-    define: { 'import.meta.url': 'importMetaUrl' },
-    banner: { js: IMPORT_META_URL },
+    define: IMPORT_META,
     plugins: [core],
   });
 }
 
-const IMPORT_META_URL = "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;";
+const IMPORT_META = { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' };
 
 /**
  * What the modules export by name.

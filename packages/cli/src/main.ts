@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { EXIT } from './errors.ts';
 import { HELP_COLUMNS } from './help.ts';
 import { readVersion } from './version.ts';
@@ -35,7 +36,7 @@ function readyAnswer(): string | null {
 function readHelp(): string | null {
   if (process.stdout.columns < HELP_COLUMNS) return null;
   try {
-    return readFileSync(new URL('./help.txt', import.meta.url), 'utf8');
+    return readFileSync(join(import.meta.dirname, 'help.txt'), 'utf8');
   } catch {
     return null;
   }

@@ -1,5 +1,5 @@
 import * as nodeModule from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { compileCacheFolder } from './compile-cache-folder.ts';
 import { loadCompiled } from './load-compiled.ts';
 import { makeOwnFolder } from './own-folder.ts';
@@ -9,11 +9,11 @@ interface Core {
   start(args: string[], load: (path: string) => Promise<unknown>): Promise<number>;
 }
 
-const CORE = fileURLToPath(new URL('./core.cjs', import.meta.url));
+const CORE = join(import.meta.dirname, 'core.cjs');
 
 /** In the built program in the place of `start.ts`, which it runs as V8 has compiled it at an earlier start. */
 export async function start(args: string[]): Promise<number> {
-  const require = nodeModule.createRequire(import.meta.url);
+  const require = nodeModule.createRequire(import.meta.filename);
   const load = (path: string) => import(path) as Promise<unknown>;
   // oxlint-disable-next-line node/no-process-env -- config.ts, which reads it otherwise, is not loaded yet: this is for its start
   const folder = ownFolder(process.env);
