@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, unlink, writeFileSync } from 'node:fs';
 import Module from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { Script } from 'node:vm';
@@ -84,7 +84,7 @@ function keep(path: string, code: Buffer): void {
     removeAbandoned(dirname(path));
   } catch {
     // Where it cannot be kept, the next start compiles again.
-    rmSync(draft, { force: true });
+    unlink(draft, () => undefined);
   }
 }
 

@@ -163,6 +163,15 @@ test('a folder that is not there changes nothing', async () => {
   expect(await start('keep')).toBe(`one ${WHOLE}`);
 });
 
+test.skipIf(process.platform === 'win32')('what there is no room for is not kept, and leaves no draft', async () => {
+  await writeFile(file, `${saying('one')}\nexports.long = '${'long '.repeat(1000)}';`);
+  const command = ['-c', 'ulimit -f 1; exec "$@"', 'sh', process.execPath, program, file, folder, 'keep'];
+  expect((await run('sh', command)).stdout.trim()).toBe(`one ${WHOLE}`);
+  expect(await readdir(folder)).toEqual([]);
+  await start('keep');
+  expect(await readdir(folder)).toHaveLength(1);
+});
+
 test('many first starts at once leave one file, and no draft', async () => {
   await writeFile(file, saying('one'));
   const said = await Promise.all(Array.from({ length: 8 }, () => start('keep')));
