@@ -105,7 +105,9 @@ export async function buildCore(common) {
 
 /** V8 cannot resolve `import()` in what it has kept of a script, so the core is given another. @param {string} text */
 function withoutImport(text) {
-  return text.replaceAll('import("', 'loadModule("');
+  const without = text.replaceAll('import("', 'loadModule("');
+  if (/\bimport\(/.test(without)) throw new Error(`${CORE} holds an import() of what no literal names.`);
+  return without;
 }
 
 /** @param {import('esbuild').BuildOptions} common */
