@@ -56,10 +56,10 @@ export async function connectAsUser(
  * Starts the keychain's process, which takes longer than all that comes before it is asked. It is asked nothing, so it may
  * turn out not to be needed, and whatever is wrong with it is met by who asks.
  */
-export function warmUpCredentials(context: Context, { credential_store: remembered }: SettingsData): void {
+export function warmUpCredentials(context: Context, settings: SettingsData): void {
   const { credentialStore, token } = context.config();
-  if (token !== undefined || (credentialStore ?? remembered) !== 'keychain') return;
-  context.credentials().catch(() => undefined);
+  if (token !== undefined || (credentialStore ?? settings.credential_store) !== 'keychain') return;
+  context.credentials(settings).catch(() => undefined);
 }
 
 /** The stored log-in that the options mean. Errors: `CliError` (session) where there is none. */
