@@ -1,7 +1,9 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
 import { basename, dirname, join, relative } from 'node:path';
+import { promisify } from 'node:util';
 import { build } from 'esbuild';
-import { buildCore, MAIN } from './cli-core.js';
+import { buildCore, CORE, MAIN } from './cli-core.js';
 import { RAW_TEXT, rawText } from './raw-text.js';
 import { readManifest } from './read-manifest.js';
 import { thirdPartyLicences } from './third-party-licences.js';
@@ -10,7 +12,7 @@ import { thirdPartyLicences } from './third-party-licences.js';
  * Bundles the CLI, the server that it embeds, and all their JavaScript dependencies into `packages/cli/dist`, so that
  * what a person installs is one package and the few that are native or large.
  *
- * Every file lands directly in dist: the sources find `./keychain-child.js`, `./password-worker.js`, `./picture-worker.js` and
+ * Every file lands directly in dist: the sources find `./keychain-child.cjs`, `./password-worker.js`, `./picture-worker.js` and
  * `../package.json` by their own URL, in whichever chunk they end up.
  *
  * @param {string} root the workspace's folder
@@ -57,7 +59,6 @@ export async function bundleCli(root) {
   const workers = await build({
     ...modules,
     entryPoints: [
-      'packages/cli/src/credentials/keychain-child.js',
       'packages/server/src/services/password-worker.js',
       'packages/server/src/adapters/sharp/picture-worker.js',
     ],
@@ -71,9 +72,15 @@ export async function bundleCli(root) {
   const outputFiles = [core, commands, workers].flatMap((part) => part.outputFiles ?? []);
   const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), Buffer.from(contents)]));
   files.set('LICENSES.txt', Buffer.from(licences));
+  // Its one import is a package that is installed beside this one.
+  const child = join(cli, 'src', 'credentials', 'keychain-child.cjs');
+  files.set(basename(child), await readFile(child));
   await mkdir(dist, { recursive: true });
   for (const [name, contents] of files) await replaceIfChanged(join(dist, name), contents);
   await chmod(join(dist, MAIN), 0o755);
+  const help = await helpOf(join(dist, CORE));
+  files.set(HELP, help);
+  await replaceIfChanged(join(dist, HELP), help);
 
   // Chunks of earlier builds, which would otherwise be packed with this one's.
   for (const entry of await readdir(dist, { withFileTypes: true })) {
@@ -96,6 +103,16 @@ function refuseDynamicCommonJs(metafile, cold) {
   const wrong = [...dynamic, ...cold.map((file) => file)].find(isCommonJs);
   if (wrong !== undefined)
     throw new Error(`${wrong} is imported dynamically, and is CommonJS, which cannot be bundled so.`);
+}
+
+/** What `imgup --help` prints, which is read without the program. */
+const HELP = 'help.txt';
+
+/** @param {string} core @returns {Promise<Buffer<ArrayBuffer>>} */
+async function helpOf(core) {
+  const program = `require(${JSON.stringify(core)}).start(['--help'])`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', program]);
+  return Buffer.from(stdout);
 }
 
 const HEAD = [

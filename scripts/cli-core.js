@@ -5,14 +5,20 @@ import { build } from 'esbuild';
 export const MAIN = 'main.cjs';
 
 /** The part of the CLI that every other command loads, and all that an upload does. */
-const CORE = 'core.cjs';
+export const CORE = 'core.cjs';
 
 /** What an upload needs, of the modules that are loaded when they are wanted: bundled with the core, and run when they are. */
-const WITH_CORE = ['settings.ts', 'commands/upload.ts', 'api/node-transport.ts', 'credentials/resolve.ts'];
+const WITH_CORE = [
+  'settings.ts',
+  'commands/upload.ts',
+  'api/node-transport.ts',
+  'credentials/resolve.ts',
+  'credentials/keychain.ts',
+];
 
 /**
  * @typedef {{
- *   outputFiles: import('esbuild').OutputFile[],
+ *   outputFiles: Pick<import('esbuild').OutputFile, 'path' | 'contents'>[],
  *   inputs: string[],
  *   cold: Map<string, string>,
  *   plugin: import('esbuild').Plugin,
@@ -68,12 +74,8 @@ export async function buildCore(common) {
       stdin: { contents, resolveDir: root, sourcefile: '<core>' },
       outfile: `packages/cli/dist/${CORE}`,
       format: 'cjs',
-      define: {
-        'import.meta.url': 'importMetaUrl',
-        'import.meta.filename': '__filename',
-        'import.meta.dirname': '__dirname',
-      },
-      banner: { js: IMPORT_META_URL },
+      define: IMPORT_META,
+      banner: { js: 'let loadModule;' },
       legalComments: 'none',
       metafile: true,
       plugins: [...(common.plugins ?? []), leaveOut, nothing],
@@ -86,12 +88,26 @@ export async function buildCore(common) {
   const modules = files.map((path) => `get ${JSON.stringify(path)}() { return require('./${path}'); },`);
   const whole = await bundle(`
     exports.modules = {\n${modules.join('\n')}\n};
-    exports.start = (args) => require('./${start}').start(args);
+    exports.start = (args, load) => {
+      loadModule = load;
+      return require('./${start}').start(args);
+    };
   `);
   const main = await buildMain(common);
   const exported = await exportsOf(common, files);
-  const outputFiles = [...(main.outputFiles ?? []), ...(whole.outputFiles ?? [])];
+  const core = (whole.outputFiles ?? []).map(({ path, text }) => ({
+    path,
+    contents: Buffer.from(withoutImport(text)),
+  }));
+  const outputFiles = [...(main.outputFiles ?? []), ...core];
   return { outputFiles, inputs, cold, plugin: useCore(root, exported) };
+}
+
+/** V8 cannot resolve `import()` in what it has kept of a script, so the core is given another. @param {string} text */
+function withoutImport(text) {
+  const without = text.replaceAll('import("', 'loadModule("');
+  if (/\bimport\(/.test(without)) throw new Error(`${CORE} holds an import() of what no literal names.`);
+  return without;
 }
 
 /** @param {import('esbuild').BuildOptions} common */
@@ -100,7 +116,9 @@ function buildMain(common) {
   const core = {
     name: 'core',
     setup({ onResolve }) {
-      onResolve({ filter: /^\.\/start\.ts$/ }, () => ({ path: `./${CORE}`, external: true }));
+      onResolve({ filter: /^\.\/start\.ts$/ }, ({ resolveDir }) => ({
+        path: resolve(resolveDir, 'start-compiled.ts'),
+      }));
     },
   };
   return build({
@@ -108,15 +126,12 @@ function buildMain(common) {
     entryPoints: ['packages/cli/src/main.ts'],
     outfile: `packages/cli/dist/${MAIN}`,
     format: 'cjs',
-    // As `require`: the loader of ES modules takes as long to load as all the rest.
-    supported: { 'dynamic-import': false },
-    define: { 'import.meta.url': 'importMetaUrl' },
-    banner: { js: IMPORT_META_URL },
+    define: IMPORT_META,
     plugins: [core],
   });
 }
 
-const IMPORT_META_URL = "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;";
+const IMPORT_META = { 'import.meta.filename': '__filename', 'import.meta.dirname': '__dirname' };
 
 /**
  * What the modules export by name.

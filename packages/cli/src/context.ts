@@ -10,7 +10,7 @@ import { createIo, type Io } from './io.ts';
 import { once } from './once.ts';
 import type { Prompt } from './prompt.ts';
 import { readRawArguments } from './raw-arguments.ts';
-import type { Settings } from './settings.ts';
+import type { Settings, SettingsData } from './settings.ts';
 
 /** Everything that a command touches outside of itself. What is expensive is made when it is first asked for. */
 export interface Context {
@@ -18,8 +18,8 @@ export interface Context {
   /** Errors: `CliError` (usage) where a variable of the environment is wrong. */
   config(): Config;
   settings(): Promise<Settings>;
-  /** Errors: `CredentialStoreError`. */
-  credentials(): Promise<CredentialStore>;
+  /** Errors: `CredentialStoreError`. @param known the settings, where they have just been read */
+  credentials(known?: SettingsData): Promise<CredentialStore>;
   /** The way to one server, through a proxy where the environment names one. */
   transport(origin: string): Promise<Transport>;
   /** @param color whether `--no-color` and `NO_COLOR` leave colours on */
@@ -62,17 +62,17 @@ export function createContext(replaced: Partial<Context> & { env?: NodeJS.Proces
     io,
     config,
     settings,
-    credentials: once(async () => {
+    credentials: once(async (known?: SettingsData) => {
       const { resolveCredentialStore } = await import('./credentials/resolve.ts');
       const { read, update } = await settings();
-      const { credential_store: remembered } = await read();
+      const { credential_store: remembered } = known ?? (await read());
       return resolveCredentialStore({
         choice: config().credentialStore,
         remembered,
         directory: config().folder,
         env: config().env,
         // Where a person is there, the keychain may ask them to unlock it.
-        ...(io.interactive ? { timeoutMs: UNLOCK_TIMEOUT_MS } : {}),
+        timeoutMs: () => (io.interactive ? UNLOCK_TIMEOUT_MS : undefined),
         remember: (kind) => update((data) => ({ ...data, credential_store: kind })),
         warn: io.note,
       });

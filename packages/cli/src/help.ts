@@ -28,8 +28,8 @@ Exit codes:
     7  the server cannot be reached
   130  interrupted`;
 
-/** What terminals have at the least, and help is written for. */
-const COLUMNS = 80;
+/** What terminals have at the least, and help is laid out for; in a narrower one it is wrapped. */
+export const HELP_COLUMNS = 80;
 
 /** The examples and the exit codes below a command's help: what to type, and what it is for. */
 export function examples(...lines: [command: string, purpose?: string][]): string {
@@ -41,6 +41,6 @@ export function examples(...lines: [command: string, purpose?: string][]): strin
     ...(purpose === undefined ? [] : [`  # ${purpose}`]),
     `  $ ${command}`,
   ]);
-  const shown = beside.every((line) => line.length <= COLUMNS) ? beside : above;
+  const shown = beside.every((line) => line.length <= HELP_COLUMNS) ? beside : above;
   return `\nExamples:\n${shown.join('\n')}\n${EXIT_CODES}`;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-import * as nodeModule from 'node:module';
-import { compileCacheFolder } from './compile-cache-folder.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { EXIT } from './errors.ts';
+import { HELP_COLUMNS } from './help.ts';
 import { readVersion } from './version.ts';
 
 const args = process.argv.slice(2);
@@ -15,11 +16,6 @@ async function runAll(): Promise<void> {
   process.once('exit', () => {
     if (!isOver) process.exitCode = 1;
   });
-  // From Node 22.1 on: what was compiled is not compiled again at the next start.
-  const { enableCompileCache } = nodeModule as { enableCompileCache?: (folder: string) => unknown };
-  // oxlint-disable-next-line node/no-process-env -- config.ts, which reads it otherwise, is not loaded yet: this is for its start
-  const folder = compileCacheFolder(process.env);
-  if (folder !== null) enableCompileCache?.(folder);
   const { start } = await import('./start.ts');
   const code = await start(args);
   process.exitCode = code;
@@ -28,11 +24,30 @@ async function runAll(): Promise<void> {
   if (code === INTERRUPTED) process.exit();
 }
 
-if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
-  // Without the rest of the program, which knows what to say where it cannot be written.
-  process.stdout.once('error', () => void runAll());
-  process.stdout.write(`${readVersion()}\n`);
-} else {
+/** What can be said without the rest of the program: its version, and its help, which the build has made with it. */
+function readyAnswer(): string | null {
+  const [word, ...more] = args;
+  if (more.length > 0) return null;
+  if (word === '--version' || word === '-V') return `${readVersion()}\n`;
+  return word === '--help' || word === '-h' || word === 'help' ? readHelp() : null;
+}
+
+/** Null where the program has to lay it out for a narrow terminal, or was not built. */
+function readHelp(): string | null {
+  if (process.stdout.columns < HELP_COLUMNS) return null;
+  try {
+    return readFileSync(join(import.meta.dirname, 'help.txt'), 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+const answer = readyAnswer();
+if (answer === null) {
   // Not awaited here, where CommonJS cannot: nothing comes after it.
   void runAll();
+} else {
+  // The rest of the program knows what to say where it cannot be written.
+  process.stdout.once('error', () => void runAll());
+  process.stdout.write(answer);
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { ImageType } from '@imgup/shared';
 import type { Picture } from './api/client.ts';
@@ -9,7 +9,7 @@ import { shownPath, type FilePath } from './file-path.ts';
 import { HEAD_BYTES, sniffType } from './sniff-type.ts';
 
 /**
- * A file as it is sent. It is read once for its digest, and again for each time that it is sent.
+ * A file as it is sent. A small one is read once; a large one for its digest, and again for each time that it is sent.
  * Errors: `CliError` where there is no file, or none that can be read, or nothing in it that a server would take.
  *
  * @param signal ends every reading, and its reason is thrown
@@ -18,14 +18,31 @@ import { HEAD_BYTES, sniffType } from './sniff-type.ts';
 export async function readPictureFile(path: FilePath, signal: AbortSignal, label = shownPath(path)): Promise<Picture> {
   if (path.length === 0) throw usageError('The name of the file is empty; name a picture.');
   try {
-    const { size, type } = await look(path, label);
-    const read = () => createReadStream(path, { end: size - 1, signal });
+    const { size, type, whole } = await look(path, label, signal);
     const hash = createHash('sha256');
+    if (whole !== null) {
+      const body = { length: whole.length, stream: () => inPieces(whole, signal) };
+      return { name: basename(label), type, digest: hash.update(whole).digest('base64'), body };
+    }
+    const read = () => createReadStream(path, { end: size - 1, signal });
     for await (const chunk of read()) hash.update(chunk as Uint8Array);
     const stream = () => unchanged(label, read, { size, signal });
     return { name: basename(label), type, digest: hash.digest('base64'), body: { length: size, stream } };
   } catch (error) {
     throw signal.aborted ? signal.reason : fileFailure(label, error);
+  }
+}
+
+/** Up to here a file stays in memory from its digest on until it is sent, in bytes; of a batch, five do so at once. */
+const SMALL_BYTES = 4 * 1024 ** 2;
+
+/** What is written to a connection at once, in bytes. */
+const PIECE_BYTES = 256 * 1024;
+
+async function* inPieces(whole: Buffer, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < whole.length; at += PIECE_BYTES) {
+    signal.throwIfAborted();
+    yield whole.subarray(at, at + PIECE_BYTES);
   }
 }
 
@@ -54,7 +71,14 @@ async function* unchanged(
 /** No server can be set to take more (`--max-size`). */
 const MAX_BYTES = 1024 ** 3;
 
-async function look(path: FilePath, label: string): Promise<{ size: number; type: ImageType }> {
+interface Seen {
+  size: number;
+  type: ImageType;
+  /** All of a small one. */
+  whole: Buffer | null;
+}
+
+async function look(path: FilePath, label: string, signal: AbortSignal): Promise<Seen> {
   // Asked before it is opened: to open a named pipe would wait for its writer.
   const found = await stat(path);
   if (!found.isFile()) {
@@ -65,13 +89,27 @@ async function look(path: FilePath, label: string): Promise<{ size: number; type
   if (found.size > MAX_BYTES) throw aboutFile(label, localProblem('image_too_large'));
   const handle = await open(path);
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    const type = sniffType(buffer.subarray(0, bytesRead));
+    const isSmall = found.size <= SMALL_BYTES;
+    const start = await readStart(handle, isSmall ? found.size : HEAD_BYTES, signal);
+    const type = sniffType(start.subarray(0, HEAD_BYTES));
     if (type === null) throw aboutFile(label, localProblem('image_type_unsupported'));
-    return { size: found.size, type };
+    return { size: found.size, type, whole: isSmall ? start : null };
   } finally {
     await handle.close();
   }
+}
+
+/** So many bytes, or less where the file has got shorter since. */
+async function readStart(handle: FileHandle, length: number, signal: AbortSignal): Promise<Buffer> {
+  const start = Buffer.allocUnsafeSlow(length);
+  let filled = 0;
+  while (filled < length) {
+    signal.throwIfAborted();
+    const { bytesRead } = await handle.read(start, filled, length - filled, filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return start.subarray(0, filled);
 }
 
 /** The failure of one file, with its name. */

@@ -2,7 +2,7 @@ import { CommanderError, type Command } from 'commander';
 import type { Context } from './context.ts';
 import { explain, usageError, type CliError } from './errors.ts';
 import { HELP } from './help-program.ts';
-import { SHORT_HELP } from './help.ts';
+import { HELP_COLUMNS, SHORT_HELP } from './help.ts';
 import { createProgram, type GlobalOptions } from './program.ts';
 import { unknownCommand } from './unknown-command.ts';
 
@@ -59,11 +59,14 @@ function report(failure: CliError, { json, debug }: { json: boolean; debug: bool
 
 /** commander would end the process, and print its errors in its own way. */
 function throwInsteadOfExiting(program: Command, { io }: Context): void {
+  const widthOf = ({ columns = HELP_COLUMNS }: { columns?: number }) => Math.min(columns, HELP_COLUMNS);
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
       outputError: () => undefined,
+      getOutHelpWidth: () => widthOf(io.stdout),
+      getErrHelpWidth: () => widthOf(io.stderr),
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });

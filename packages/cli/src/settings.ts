@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
-import writeFileAtomic from 'write-file-atomic';
 import { withLock } from './credentials/lock.ts';
 import { diskFull, MAKE_ROOM } from './disk-full.ts';
 import { EXIT, CliError } from './errors.ts';
@@ -45,8 +44,10 @@ export function createSettings(path: string): Settings {
   }
 
   async function write(data: SettingsData): Promise<void> {
+    // Seldom wanted, and the library takes 4 ms to load.
+    const { writeSettings } = await import('./write-settings.ts');
     try {
-      await writeFileAtomic(path, `${JSON.stringify(data, null, 2)}\n`, { mode: 0o600 });
+      await writeSettings(path, data);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       const full = diskFull(error);

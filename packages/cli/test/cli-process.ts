@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { build } from 'esbuild';
 import { rawText } from '../../../scripts/raw-text.js';
 import type { Outcome } from './world.ts';
 
+const KEYCHAIN_CHILD = 'keychain-child.cjs';
 const SOURCES = fileURLToPath(new URL('../src/', import.meta.url));
 const MANIFEST = fileURLToPath(new URL('../package.json', import.meta.url));
 /** Below node_modules, so that packages are found from there and nothing is left in the checkout. */
@@ -35,7 +36,7 @@ export async function compileCli() {
   const { dependencies, devDependencies } = JSON.parse(await readFile(MANIFEST, 'utf8')) as Record<string, object>;
   const packages = Object.keys({ ...dependencies, ...devDependencies });
   await build({
-    entryPoints: [join(SOURCES, 'main.ts'), join(SOURCES, 'credentials', 'keychain-child.js')],
+    entryPoints: [join(SOURCES, 'main.ts')],
     entryNames: '[name]',
     outdir: join(folder, 'dist'),
     bundle: true,
@@ -47,6 +48,7 @@ export async function compileCli() {
     plugins: [rawText],
     logLevel: 'silent',
   });
+  await copyFile(join(SOURCES, 'credentials', KEYCHAIN_CHILD), join(folder, 'dist', KEYCHAIN_CHILD));
   await writeFile(join(folder, 'package.json'), '{"type":"module","version":"0.0.0"}');
 
   const main = join(folder, 'dist', 'main.js');

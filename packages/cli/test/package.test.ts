@@ -49,10 +49,11 @@ afterAll(async () => {
 test('the tarball holds the built program, its licences, and neither sources nor tests', () => {
   expect(packed).toContain('dist/main.cjs');
   expect(packed).toContain('dist/core.cjs');
-  expect(packed).toContain('dist/keychain-child.js');
+  expect(packed).toContain('dist/keychain-child.cjs');
   expect(packed).toContain('dist/password-worker.js');
   expect(packed).toContain('dist/LICENSES.txt');
-  const others = packed.filter((path) => !/^dist\/([\w.-]+\.c?js|LICENSES\.txt)$/.test(path));
+  expect(packed).toContain('dist/help.txt');
+  const others = packed.filter((path) => !/^dist\/([\w.-]+\.c?js|LICENSES\.txt|help\.txt)$/.test(path));
   expect(others.filter((path) => path !== 'README.md')).toEqual(['package.json']);
 });
 

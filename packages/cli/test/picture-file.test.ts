@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -83,6 +84,18 @@ test.each([
   expect(await readPictureFile(await file('x', start), never)).toMatchObject({ type });
 });
 
+test('a small file is sent as it was when its digest was made, whatever has become of it since', async () => {
+  const path = await file('photo.png', PNG, 1_000_000);
+  const { digest, body } = await readPictureFile(path, never);
+  await rm(path);
+  for (const _ of ['once', 'and once more with another token']) {
+    const hash = createHash('sha256');
+    for await (const chunk of body.stream()) hash.update(chunk);
+    expect(hash.digest('base64')).toBe(digest);
+  }
+  expect(body.length).toBe(1_000_000);
+});
+
 describe('a file that changes after it was read', () => {
   const changes: [string, (path: string) => Promise<void>][] = [
     ['removed', (path) => rm(path)],
@@ -92,6 +105,8 @@ describe('a file that changes after it was read', () => {
     const world = await openWorld();
     await world.register();
     const path = await world.picture();
+    // A smaller one would have been kept in memory.
+    await truncate(path, 5 * 1024 ** 2);
     const { createNodeTransport } = await import('../src/api/node-transport.ts');
     const { createServer } = await import('node:http');
     const server = createServer((request) => void request.resume());

@@ -200,3 +200,25 @@ test('a link that is not one link is not printed', async () => {
     });
   }
 });
+
+test.each([
+  [1, 'is chosen', { IMGUP_CREDENTIAL_STORE: 'keychain' }],
+  [0, 'is not chosen', { IMGUP_CREDENTIAL_STORE: 'file' }],
+  [0, 'is not known to be there', {}],
+  [0, 'is not needed', { IMGUP_CREDENTIAL_STORE: 'keychain', IMGUP_TOKEN: 'a.b.c' }],
+])(
+  '%d keychains are woken before the picture is read where one %s, and none is waited for',
+  async (times, _what, env) => {
+    const world = await openWorld();
+    let asked = 0;
+    const credentials = () => {
+      asked += 1;
+      return new Promise<never>(() => undefined);
+    };
+    expect(await world.imgup(['upload', 'missing.png'], { env, context: { credentials } })).toMatchObject({
+      code: 1,
+      stderr: 'imgup: There is no file missing.png; check its name.\n',
+    });
+    expect(asked).toBe(times);
+  },
+);

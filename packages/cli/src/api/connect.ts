@@ -1,6 +1,7 @@
 import { DEFAULT_SERVER } from '@imgup/shared';
 import type { Context } from '../context.ts';
 import type { GlobalOptions } from '../program.ts';
+import type { SettingsData } from '../settings.ts';
 import { unlessAborted } from '../unless-aborted.ts';
 import { createClient, type Client } from './client.ts';
 import { createDebugTransport } from './debug-transport.ts';
@@ -49,6 +50,16 @@ export async function connectAsUser(
   // Ctrl-C does not wait for a keychain that is silent, nor for another process's lock.
   const authorized: Session['authorized'] = (work) => unlessAborted(session.authorized(work), signal);
   return { ...connection, session: { ...session, authorized } };
+}
+
+/**
+ * Starts the keychain's process, which takes longer than all that comes before it is asked. It is asked nothing, so it may
+ * turn out not to be needed, and whatever is wrong with it is met by who asks.
+ */
+export function warmUpCredentials(context: Context, settings: SettingsData): void {
+  const { credentialStore, token } = context.config();
+  if (token !== undefined || (credentialStore ?? settings.credential_store) !== 'keychain') return;
+  context.credentials(settings).catch(() => undefined);
 }
 
 /** The stored log-in that the options mean. Errors: `CliError` (session) where there is none. */

@@ -1,7 +1,7 @@
-import { Agent as HttpAgent, request as httpRequest } from 'node:http';
-import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import * as http from 'node:http';
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { once } from '../once.ts';
 import { CONNECT_TIMEOUT_MS, IDLE_TIMEOUT_MS, TransportError, transportFailure } from './transport.ts';
 import type { StreamBody, Transport, TransportRequest, TransportResponse } from './transport.ts';
 
@@ -19,22 +19,36 @@ export interface NodeTransportOptions {
  * A streamed body waits for the server's 100, so that a refusal (401, 413, 429) costs none of it. Errors: `TransportError`.
  */
 export function createNodeTransport(options: NodeTransportOptions = {}): Transport {
-  const agents = { 'http:': new HttpAgent({ keepAlive: true }), 'https:': new HttpsAgent({ keepAlive: true }) };
+  // TLS takes 3 ms to load.
+  const ways = {
+    'http:': once(() => openWay(http)),
+    'https:': once(() => openWay(process.getBuiltinModule('node:https'))),
+  };
 
   return async function nodeTransport(request) {
     const { url } = request;
     if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new TypeError(`not http: ${url.protocol}`);
-    const agent = agents[url.protocol];
-    const response = await exchange(request, { agent, expect: true, ...options });
+    const way = ways[url.protocol]();
+    const response = await exchange(request, { way, expect: true, ...options });
     if (response.status !== 417) return response;
     // RFC 9110, section 10.1.1: after a 417 the request is repeated without the expectation.
     for await (const _ of response.body);
-    return exchange(request, { agent, expect: false, ...options });
+    return exchange(request, { way, expect: false, ...options });
   };
 }
 
+/** One of node:http and node:https, with the connections that it keeps. */
+interface Way {
+  agent: Agent;
+  request: typeof http.request;
+}
+
+function openWay({ Agent, request }: Pick<typeof http, 'Agent' | 'request'>): Way {
+  return { agent: new Agent({ keepAlive: true }), request };
+}
+
 interface ExchangeOptions extends NodeTransportOptions {
-  agent: HttpAgent;
+  way: Way;
   expect: boolean;
 }
 
@@ -74,18 +88,18 @@ function exchange(request: TransportRequest, options: ExchangeOptions): Promise<
   });
 }
 
-function open({ method, url, headers, body }: TransportRequest, { agent, expect }: ExchangeOptions): ClientRequest {
+function open({ method, url, headers, body }: TransportRequest, { way, expect }: ExchangeOptions): ClientRequest {
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body?.length;
   const settings: RequestOptions = {
     method,
-    agent,
+    agent: way.agent,
     headers: {
       ...headers,
       ...(length === undefined ? {} : { 'content-length': length }),
       ...(expect && typeof body === 'object' ? { expect: '100-continue' } : {}),
     },
   };
-  return url.protocol === 'https:' ? httpsRequest(url, settings) : httpRequest(url, settings);
+  return way.request(url, settings);
 }
 
 function limitTimes(outgoing: ClientRequest, { url }: TransportRequest, options: ExchangeOptions): void {

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts';
+import { warmUpCredentials } from '../api/connect.ts';
 import { count } from '../count.ts';
 import { CliError, EXIT, explain, inJson } from '../errors.ts';
 import { uploadAll, type Batch, type Result } from '../upload/batch.ts';
@@ -19,7 +20,9 @@ export interface UploadOptions extends SourceOptions, SendingOptions, ReportOpti
 
 /** Puts pictures on the server, and prints their links in the order asked: the only thing that reaches stdout. */
 export async function upload(files: string[], given: UploadOptions, context: Context): Promise<void> {
-  const chosen = await withDefaults(given, context);
+  const settings = await (await context.settings()).read();
+  warmUpCredentials(context, settings);
+  const chosen = withDefaults(given, settings);
   if (chosen.format !== 'json') return uploadChosen(files, chosen, context);
   await uploadChosen(files, { ...chosen, json: true }, context).catch((error: unknown) => {
     throw inJson(error);

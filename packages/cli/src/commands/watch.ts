@@ -25,7 +25,7 @@ const RETRY_MS = 30_000;
 
 /** Uploads the pictures that appear in a folder, once each is whole, until it is told to stop. */
 export async function watch(folder: string, given: WatchOptions, context: Context): Promise<void> {
-  const chosen = await withDefaults(given, context);
+  const chosen = withDefaults(given, await (await context.settings()).read());
   if (chosen.format !== 'json') return watchChosen(folder, chosen, context);
   await watchChosen(folder, { ...chosen, json: true }, context).catch((error: unknown) => {
     throw inJson(error);

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
 export interface KeychainRequest {
   op: 'get' | 'set' | 'delete' | 'find' | 'probe';
@@ -48,7 +48,7 @@ const START_TIMEOUT_MS = 60_000;
 const BUSY = 2;
 
 // Flat next to each other in the sources and in the bundle alike.
-const CHILD = fileURLToPath(new URL('./keychain-child.js', import.meta.url));
+const CHILD = join(import.meta.dirname, 'keychain-child.cjs');
 
 /**
  * One child process that serves all keychain requests of this process, started on first need. An idle child does not

@@ -1,7 +1,7 @@
 import { CredentialStoreError } from './credential-store-error.ts';
 import { type CredentialStore, SERVICE } from './credential-store.ts';
 import { createFileStore } from './file.ts';
-import { createKeychainStore, type KeychainStore } from './keychain.ts';
+import type { KeychainStore } from './keychain.ts';
 
 export type StoreKind = 'keychain' | 'file';
 
@@ -12,8 +12,8 @@ export interface ResolveOptions {
   remembered: StoreKind | undefined;
   /** The folder for the credential file. */
   directory: string;
-  /** How long one keychain request may take, in milliseconds: long with a terminal, 3,500 without. */
-  timeoutMs?: number;
+  /** How long one keychain request may take, in milliseconds: long with a terminal, 3,500 where it is undefined. */
+  timeoutMs?: () => number | undefined;
   /** The environment the keychain is looked for in; this process's unless given. */
   env?: NodeJS.ProcessEnv;
   /** Stores the kind for later commands. */
@@ -39,7 +39,7 @@ export async function resolveCredentialStore(options: ResolveOptions): Promise<C
   const known = options.choice ?? options.remembered;
   if (known === 'file') return createFileStore(options);
 
-  const keychain = openKeychain(options);
+  const keychain = await openKeychain(options);
   if (known === 'keychain') return keychain;
 
   const failure = await probe(keychain);
@@ -56,8 +56,10 @@ export async function resolveCredentialStore(options: ResolveOptions): Promise<C
   return createFileStore(options);
 }
 
-function openKeychain({ timeoutMs, env }: ResolveOptions): KeychainStore {
-  const keychain = createKeychainStore({ ...(timeoutMs && { timeoutMs }), ...(env && { env }) });
+async function openKeychain({ timeoutMs, env }: ResolveOptions): Promise<KeychainStore> {
+  const { createKeychainStore } = await import('./keychain.ts');
+  const limit = timeoutMs?.();
+  const keychain = createKeychainStore({ ...(limit && { timeoutMs: limit }), ...(env && { env }) });
   keychain.warmUp();
   return keychain;
 }

@@ -29,7 +29,6 @@ export async function collectSources(
   signal: AbortSignal,
 ): Promise<Source[]> {
   const { include = [], exclude = [], recursive = false, name } = options;
-  const { stdin } = context.io;
   const words = { '--files-from': options.filesFrom, '--name': name, '--include': include, '--exclude': exclude };
   for (const [option, given = []] of Object.entries(words)) {
     if ([given].flat().includes('')) throw usageError(`${option} is empty; leave it out, or give it a value.`);
@@ -39,8 +38,8 @@ export async function collectSources(
   }
   requireInside('--include', include);
   requireInside('--exclude', exclude);
-  const listed = options.filesFrom === undefined ? [] : await listedIn(options.filesFrom, stdin, signal);
-  const paths = [...restorePaths(files, await context.rawArguments()), ...listed];
+  const listed = options.filesFrom === undefined ? [] : await listedIn(options.filesFrom, context, signal);
+  const paths = [...(await restorePaths(files, context.rawArguments)), ...listed];
   if (paths.filter((path) => path === '-').length + (options.filesFrom === '-' ? 1 : 0) > 1) {
     throw usageError('stdin can be read only once; name "-" once.');
   }
@@ -58,9 +57,9 @@ export async function collectSources(
   const sources: Source[] = [];
   for (const path of paths) {
     if (path !== '-') sources.push(...(await findSources([path], { recursive, include, exclude }, signal)));
-    else if (stdin.isTTY === true)
+    else if (context.io.stdin.isTTY === true)
       throw usageError('"-" reads a picture from stdin, which is a terminal; pipe one in.');
-    else sources.push(await kept(async () => stdin, { label: 'stdin', name: name ?? 'stdin' }));
+    else sources.push(await kept(async () => context.io.stdin, { label: 'stdin', name: name ?? 'stdin' }));
   }
   if (options.fromClipboard === true) {
     const { pastePicture } = await import('../clipboard.ts');
@@ -84,7 +83,7 @@ function requireInside(option: string, globs: string[]): void {
   throw usageError(`${option} is "${outside}", which leaves the folder; name the other folder as an argument.`);
 }
 
-async function listedIn(list: string, stdin: Readable, signal: AbortSignal): Promise<FilePath[]> {
+async function listedIn(list: string, { io }: Context, signal: AbortSignal): Promise<FilePath[]> {
   const { readList } = await import('./read-list.ts');
-  return readList(list, stdin, signal);
+  return readList(list, io.stdin, signal);
 }

@@ -1,6 +1,6 @@
-import type { Context } from '../context.ts';
 import { explain, usageError } from '../errors.ts';
 import { parseExpiry } from './expiry.ts';
+import type { SettingsData } from '../settings.ts';
 import { parseFormat } from './format.ts';
 
 interface UploadDefaults {
@@ -10,11 +10,10 @@ interface UploadDefaults {
 }
 
 /** The options of an upload, with what `imgup config` has set where they say nothing. Errors: `CliError`. */
-export async function withDefaults<Options extends UploadDefaults>(
+export function withDefaults<Options extends UploadDefaults>(
   options: Options,
-  { settings }: Context,
-): Promise<Options> {
-  const { format, expires, copy } = await (await settings()).read();
+  { format, expires, copy }: SettingsData,
+): Options {
   const wantsJson = (options.format ?? format) === 'json';
   if (options.format === undefined) check('format', wantsJson, (source) => parseFormat(format, source));
   if (options.expires === undefined) check('expires', wantsJson, (source) => parseExpiry(expires, source));

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -27,11 +27,7 @@ export async function compileProgram(contents: string): Promise<Program> {
     stdin: { contents, resolveDir: SOURCES, loader: 'ts' },
     outfile: join(folder, 'program.js'),
   });
-  await build({
-    ...common,
-    entryPoints: [join(SOURCES, 'keychain-child.js')],
-    outfile: join(folder, 'keychain-child.js'),
-  });
+  await copyFile(join(SOURCES, 'keychain-child.cjs'), join(folder, 'keychain-child.cjs'));
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
 
   return {

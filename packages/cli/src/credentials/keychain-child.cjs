@@ -4,10 +4,10 @@
  * It exists because a keychain that waits for a person cannot be cancelled from inside the process that asked; a
  * process can be killed. It is plain JavaScript because it is started by path, and Node 20 cannot run TypeScript.
  * Secrets come and go by pipe: arguments and environment can be read by other programs of this user.
+ *
+ * A command waits for its start, so it is CommonJS, and loads what it needs when it needs it.
  */
-import { randomUUID } from 'node:crypto';
-import { writeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+const { read, writeSync } = require('node:fs');
 
 /**
  * @typedef {object} Request
@@ -21,29 +21,58 @@ import { createInterface } from 'node:readline';
 /** The library's default for Linux falls back without a word to the kernel's keyring, which forgets at reboot. */
 const OPTIONS = /** @type {const} */ ({ linux: { store: 'secret-service' } });
 
-/** A name of its own for each process, so that those which probe at once do not delete each other's entry. */
+/** Each probe has a name of its own, so that processes which probe at once do not delete each other's entry. */
 const PROBE_PREFIX = 'probe|';
-const PROBE = PROBE_PREFIX + randomUUID();
 
 /** What a parent that has gone away leaves behind must end too, even while it waits for a person. */
 const GRACE_MS = 2_000;
 
-const library = import('@napi-rs/keyring');
-// The parent's limits begin here: on a busy machine the start alone can take seconds. A failure is reported by the
-// request that needs the library.
-const ready = () => answer({ ready: true });
-library.then(ready, ready);
+const library = load();
+// The parent's limits begin here: on a busy machine the start alone can take seconds.
+answer({ ready: true });
 
 let queue = Promise.resolve();
-const input = createInterface({ input: process.stdin });
-input.on('line', (line) => {
-  const request = /** @type {Request} */ (JSON.parse(line));
-  queue = queue.then(() => serve(request));
-});
-input.on('close', () => {
+let received = '';
+const chunk = Buffer.alloc(64 * 1024);
+const decoder = new TextDecoder();
+void listen();
+
+/** A failure is reported by the request that needs it. @returns {() => typeof import('@napi-rs/keyring')} */
+function load() {
+  try {
+    const loaded = require('@napi-rs/keyring');
+    return () => loaded;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+async function listen() {
+  for (let bytes = await more(); bytes > 0; bytes = await more()) {
+    const lines = (received + decoder.decode(chunk.subarray(0, bytes), { stream: true })).split('\n');
+    received = lines.pop() ?? '';
+    for (const line of lines) {
+      const request = /** @type {Request} */ (JSON.parse(line));
+      queue = queue.then(() => serve(request));
+    }
+  }
   // A write that is under way may finish; process.exit() would wait for a prompt that nobody answers.
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), GRACE_MS).unref();
-});
+}
+
+/**
+ * How many bytes of stdin there are in `chunk` now; 0 at the end. `process.stdin` and node:readline would take as long to load as
+ * the library.
+ *
+ * @returns {Promise<number>}
+ */
+function more() {
+  return new Promise((resolve) => {
+    read(0, chunk, 0, chunk.length, null, (error, bytes) => resolve(error === null ? bytes : 0));
+  });
+}
 
 /**
  * The library waits for 2 s, but KeePassXC answers only when its person has unlocked it, and any provider that a crowd
@@ -69,7 +98,7 @@ async function serve(request) {
  * @returns {Promise<unknown>}
  */
 async function perform({ id, op, service, account = '', password = '' }) {
-  const { AsyncEntry, findCredentialsAsync } = await library;
+  const { AsyncEntry, findCredentialsAsync } = library();
   /** @param {string} name */
   const open = (name) => {
     const entry = new AsyncEntry(service, name, OPTIONS);
@@ -87,7 +116,8 @@ async function perform({ id, op, service, account = '', password = '' }) {
   };
 
   const probe = async () => {
-    const entry = open(PROBE);
+    const { randomUUID } = require('node:crypto');
+    const entry = open(PROBE_PREFIX + randomUUID());
     const value = randomUUID();
     await entry.setPassword(value);
     const found = await entry.getPassword();
@@ -117,7 +147,7 @@ async function perform({ id, op, service, account = '', password = '' }) {
     }
     case 'find': {
       // The search comes from another D-Bus library, which has no time limit and other words for each failure.
-      open(PROBE);
+      open(PROBE_PREFIX);
       const entries = await find();
       // The search matches more than our entries: by the end of the name on Windows, by any program's attributes on Linux.
       const accounts = new Set(entries.map((entry) => entry.account).filter((name) => !name.startsWith(PROBE_PREFIX)));
