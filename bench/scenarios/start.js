@@ -38,6 +38,8 @@ export async function start({ folder, quick, say }) {
     const files = {
       ...env,
       XDG_CONFIG_HOME: join(folder, 'config'),
+      // What it keeps compiled is made by the rounds that are not counted.
+      XDG_CACHE_HOME: join(folder, 'cache'),
       IMGUP_CREDENTIAL_STORE: 'file',
       IMGUP_SERVER: server.url,
     };

@@ -1,7 +1,9 @@
 // Plain JavaScript, as the workers are that call it.
 import { readdirSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
+
+const LATER = constants.priority.PRIORITY_BELOW_NORMAL;
 
 /**
  * Lets those who answer requests go first where cores are short: hashing and decoding take all that they are given. Elsewhere
@@ -9,7 +11,7 @@ import { isMainThread } from 'node:worker_threads';
  */
 export function giveWay() {
   try {
-    for (const id of whoIsHere()) setPriority(id, constants.priority.PRIORITY_BELOW_NORMAL);
+    for (const id of whoIsHere()) if (getPriority(id) < LATER) setPriority(id, LATER);
   } catch {
     // A system that does not allow it works all the same.
   }
