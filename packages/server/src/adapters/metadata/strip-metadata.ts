@@ -79,7 +79,8 @@ export async function stripMetadata({
   try {
     return await strip(createFileReader(file, (await file.stat()).size, markers), to, type);
   } finally {
-    await file.close();
+    // It was only read. A failure would leave the copy open, for nobody would be told of it.
+    await file.close().catch(() => undefined);
   }
 }
 
