@@ -137,7 +137,11 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         left.add(clean);
         const stripped = (await stripper?.strip({ from: original.path, content, to: clean, type })) ?? null;
         if (stripped === null) left.delete(clean);
-        else written.push(stripped.file);
+        else {
+          written.push(stripped.file);
+          // Now, for it may wait long for a decoder with the copy.
+          await original.close();
+        }
         const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };
         const record = {
           id: newestFirstId(createdAt),
