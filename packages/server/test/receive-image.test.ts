@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { openCacheFolder } from '../src/adapters/filesystem/cache-folder.ts';
@@ -13,15 +12,17 @@ import { watchFileCalls } from './file-calls.ts';
 import { openStore } from './filesystem-store.ts';
 import { temporaryFolder } from './test-app.ts';
 
-test('an upload that waits for a decoder has the file open that it will store, and no other', async () => {
+test('an upload that waits for a decoder has the file open that it will store, and no other; that is what is checked', async () => {
   const { store } = await openStore();
   const folder = await temporaryFolder();
   const disk = watchFileCalls([folder]);
   let whileChecked: string[] = [];
+  let checked: Buffer | null | undefined;
   const decoder: PictureDecoder = {
     makesSmallVersion: false,
-    check() {
+    check(_path, _small, content) {
       whileChecked = disk.open();
+      checked = content;
       return Promise.resolve({ width: 8, height: 8, frames: 1 });
     },
     shrink: () => Promise.resolve(),
@@ -40,12 +41,18 @@ test('an upload that waits for a decoder has the file open that it will store, a
     quota: null,
     now,
   });
-  const picture = join(await temporaryFolder(), 'picture.jpg');
   const plain = sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } }).jpeg();
-  await writeFile(picture, await plain.withExif({ IFD0: { Artist: 'ada' } }).toBuffer());
-  const source = createReadStream(picture);
-  const rest = { owner: 'ada', name: null, expectedSha256: null, expiresIn: null };
-  await receive({ ...rest, source, keepMetadata: false });
+  const picture = await plain.withExif({ IFD0: { Artist: 'ada' } }).toBuffer();
+  const send = (keepMetadata: boolean) => {
+    const source = Readable.from([picture]);
+    return receive({ owner: 'ada', source, name: null, expectedSha256: null, keepMetadata, expiresIn: null });
+  };
+  await send(false);
   expect(whileChecked).toEqual([expect.stringMatching(/\.clean$/)]);
+  // What was received is not what is stored.
+  expect(checked).toBeNull();
+  await send(true);
+  expect(whileChecked).toEqual([expect.not.stringMatching(/\.clean$/)]);
+  expect(checked).toEqual(picture);
   expect(disk.open()).toEqual([]);
 });

@@ -34,7 +34,8 @@ test.each([
   async (code, _, calls, width) => {
     const app = await openApp({ uploadLimit: UNLIMITED, minFree: 0, quota: 1e9 });
     const { access_token } = await app.register('ada');
-    const upload = async (seed: number) => app.upload(access_token, await picture(seed, width), { 'X-Imgup-Expires': '7d' });
+    const upload = async (seed: number) =>
+      app.upload(access_token, await picture(seed, width), { 'X-Imgup-Expires': '7d' });
     expect((await upload(0)).status).toBe(201);
     const disk = watchFileCalls(['images', 'incoming', 'cache', 'expiring'].map((name) => join(app.data, name)));
     let [nth, failed]: [number, string | null] = [0, ''];
