@@ -1,5 +1,5 @@
-// What no server on Node that hashes and fsyncs can be faster than: the body to a file, by chunks of 256 KB, its SHA-256, one
-// fsync, and nothing else. node floor.js <folder>
+// What a server on Node that receives as imgup does can hardly be faster than: the body to a file, by chunks of 256 KB, its
+// SHA-256, one fsync, and nothing else. node floor.js <folder>
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';

@@ -91,7 +91,7 @@ const WARM_UP_AT_ONCE = 8;
 const KB = 1000;
 const MB = 1000 * KB;
 
-/** At most so many bytes a run, which have to be written and removed again. */
+/** At most so many bytes a run, which have to be written and freed again. */
 const BYTES_A_RUN = 300 * MB;
 
 /** @param {Bench} bench @returns {Promise<{ rows: Row[], tables: string[] }>} */

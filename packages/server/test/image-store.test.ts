@@ -1,6 +1,7 @@
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import fs, { readdir, stat, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join, relative } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ImageRecord } from '../src/ports/image-store.ts';
 import { failReading, watchSyncs } from './failing-disk.ts';
 import { watchFileCalls } from './file-calls.ts';
@@ -212,4 +213,45 @@ test('no file is fsynced that was opened to be read, which Windows refuses', asy
   for (const [path, flags] of disk.synced) if (!(await isFolder(path))) ways.push(flags);
   // The picture, its record and its pointer.
   expect(ways.toSorted()).toEqual(['wx', 'wx', 'wx']);
+});
+
+test('of two first uploads at once, the second waits for the folder, though it finds it as soon as the first has made it', async () => {
+  const { data, store, receive, home } = await openStore();
+  const [file, other] = [await receive(), await receive()];
+  const images = (await stat(join(data, 'images'))).ino;
+  const disk = await watchSyncs();
+  // The folder of all owners is the first to be fsynced, and takes long.
+  disk.delayNext();
+  const digests = join(home, 'by-digest');
+  let second: Promise<unknown> | undefined;
+  let goOn = () => undefined as void;
+  const looked = new Promise<void>((resolve) => (goOn = resolve));
+  const originals = { access: fs.access, open: fs.open };
+  const set = (calls: object) => {
+    Object.assign(fs, calls);
+    syncBuiltinESMExports();
+  };
+  onTestFinished(() => set(originals));
+  set({
+    // The first has found no folder, and has not begun to make it.
+    async access(path: string) {
+      if (path === digests && second === undefined) {
+        second = store.put(recordOf('7b', 'b'), other, 0, { quota: null });
+        await looked;
+      }
+      return originals.access(path);
+    },
+    async open(...args: Parameters<typeof fs.open>) {
+      if (args[0] === home && second !== undefined) {
+        goOn();
+        await vi.waitFor(() => originals.access(digests), { interval: 1 });
+      }
+      return originals.open(...args);
+    },
+  });
+  const first = store.put(recordOf('7a', 'a'), file, 0, { quota: null });
+  await vi.waitFor(() => expect(second).toBeDefined());
+  await second;
+  expect(disk.inodes).toContain(images);
+  await first;
 });

@@ -59,6 +59,7 @@ test('an fsync that has begun already does for nobody who asks later: those shar
 test('an fsync that fails fails for all who have the folder open, and not for who opens it anew', async () => {
   const syncs = await holdSyncs();
   const path = await temporaryFolder();
+  const { open: opened } = watchFileCalls([path]);
   const openShared = createSharedFolders();
   const [one, other] = [await openShared(path), await openShared(path)];
   const results = Promise.allSettled([one.sync(), other.sync()]);
@@ -71,7 +72,13 @@ test('an fsync that fails fails for all who have the folder open, and not for wh
   await vi.waitFor(() => expect(syncs).toHaveLength(2));
   syncs[1]?.done();
   await synced;
-  for (const folder of [one, other, anew]) await folder.close();
+  for (const folder of [one, other]) await folder.close();
+  // Theirs is closed, and the one that took its place is still shared.
+  expect(opened()).toEqual([path]);
+  const more = await openShared(path);
+  expect(opened()).toEqual([path]);
+  for (const folder of [anew, more]) await folder.close();
+  expect(opened()).toEqual([]);
 });
 
 test('a folder that could not be opened is tried again by the next', async () => {

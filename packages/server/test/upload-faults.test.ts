@@ -11,25 +11,31 @@ const UNLIMITED = { uploads: 10_000, windowMs: 60_000 };
 const DRAFT = /images.*[/\\]\.[0-9a-f-]{36}$/;
 
 /** One that is stripped, so that what is served is a copy of what was received. */
-function picture(seed: number): Promise<Buffer> {
-  return sharp({ create: { width: 8, height: 6, channels: 3, background: 'red' } })
+function picture(seed: number, width: number): Promise<Buffer> {
+  const noise = { type: 'gaussian', mean: 128, sigma: 60 } as const;
+  return sharp({ create: { width, height: 200, channels: 3, background: 'red', noise } })
     .withExif({ IFD0: { Artist: `ada ${seed}` } })
-    .jpeg()
+    .jpeg({ quality: 100 })
     .toBuffer();
 }
 
+/** Sides of a picture that is looked at in memory, and of one that is read again. */
+const [SMALL, LARGE] = [8, 1000];
+
 test.each([
-  ['EIO', 'one', 1],
-  ['EIO', 'all from one on', Infinity],
-  ['ENOSPC', 'three', 3],
-  ['EMFILE', 'three', 3],
+  ['EIO', 'one', 1, SMALL],
+  ['EIO', 'one of a large picture', 1, LARGE],
+  ['EIO', 'all from one on', Infinity, SMALL],
+  ['ENOSPC', 'three', 3, SMALL],
+  ['EMFILE', 'three', 3, SMALL],
 ])(
   'whichever calls to the disk fail (%s, %s), an upload is answered as it is stored, and leaves no file, nor one that is open',
   { timeout: 60_000 },
-  async (code, _, calls) => {
+  async (code, _, calls, width) => {
     const app = await openApp({ uploadLimit: UNLIMITED, minFree: 0, quota: 1e9 });
     const { access_token } = await app.register('ada');
-    const upload = async (seed: number) => app.upload(access_token, await picture(seed), { 'X-Imgup-Expires': '7d' });
+    const upload = async (seed: number) =>
+      app.upload(access_token, await picture(seed, width), { 'X-Imgup-Expires': '7d' });
     expect((await upload(0)).status).toBe(201);
     const disk = watchFileCalls(['images', 'incoming', 'cache', 'expiring'].map((name) => join(app.data, name)));
     let [nth, failed]: [number, string | null] = [0, ''];
@@ -50,6 +56,7 @@ test.each([
         left: status === 201 ? 3 : 0,
       });
       expect(disk.open(), `${failed}`).toEqual([]);
+      if (failed?.startsWith('sync ') === true) expect(status, failed).not.toBe(201);
     }
     expect(nth).toBeGreaterThan(40);
   },

@@ -26,7 +26,7 @@ interface StrippedFile {
 
 /** Strips one picture. */
 export interface MetadataStripper {
-  /** Looks at the picture's next bytes as they arrive, so that fewer have to be read again. To be called with all of them, or with none. */
+  /** Looks at the picture's next bytes as they arrive, so that fewer have to be read again. Of a JPEG it sees all of them, or none. */
   watch(chunk: Uint8Array): void;
   /**
    * Writes a copy without what the picture says about its maker: the pixels bit for bit the same, orientation and colour

@@ -115,7 +115,8 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         },
         onChunk: (chunk, bytes) => {
           if (bytes > maxBytes) throw tooLarge();
-          stripper?.watch(chunk);
+          // Of others there is nothing to be found.
+          if (type === undefined || type === 'image/jpeg') stripper?.watch(chunk);
         },
       });
       const { known, file: original } = received;
@@ -134,7 +135,11 @@ export function createReceiveImage(options: ReceiveImageOptions) {
         const stripped =
           (await stripper?.strip({ from: original.path, bytes: received.bytes, known, to: clean, type })) ?? null;
         if (stripped === null) left.delete(clean);
-        else written.push(stripped.file);
+        else {
+          written.push(stripped.file);
+          // Now, for it may wait long for a decoder with the copy.
+          await original.close();
+        }
         const { bytes, sha256, removed } = stripped ?? { ...received, removed: [] };
         const record = {
           id: newestFirstId(createdAt),

@@ -96,11 +96,14 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
         throw error;
       }
     };
-    const found = unsafe.has(home) ? null : await open().catch(ifMissing);
     // Of two first uploads at once, the second waits until the folders are durable.
-    if (found === null) await oneAtATime(owner, () => makeFolders(home));
+    const make = () => oneAtATime(owner, () => makeFolders(home));
+    const found = await open().catch(ifMissing);
+    if (found === null) await make();
     const [images, digests] = found ?? (await open());
     try {
+      // Looked at last, for the first may have made them while they were being opened.
+      if (unsafe.has(home)) await make();
       await work(images, digests);
     } finally {
       await Promise.all([images.close(), digests.close()]);

@@ -77,8 +77,9 @@ export function createPictureReader({ path, size, known, markers }: PictureReade
       return bytes;
     },
 
+    /** Never rejects: it was only read, and a copy that has been made would stay open, for nobody would be told of it. */
     async close() {
-      await file?.close();
+      await file?.close().catch(() => undefined);
     },
   } satisfies PictureReader & { close(): Promise<void> };
 }

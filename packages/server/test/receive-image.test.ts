@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import sharp from 'sharp';
+import { expect, test } from 'vitest';
+import { openCacheFolder } from '../src/adapters/filesystem/cache-folder.ts';
+import { openIncoming } from '../src/adapters/filesystem/incoming.ts';
+import { createMetadataStripper } from '../src/adapters/metadata/strip-metadata.ts';
+import type { KnownPart } from '../src/ports/incoming.ts';
+import type { PictureDecoder } from '../src/ports/picture-decoder.ts';
+import { createReceiveImage } from '../src/services/receive-image.ts';
+import { createSmallVersions } from '../src/services/small-versions.ts';
+import { watchFileCalls } from './file-calls.ts';
+import { openStore } from './filesystem-store.ts';
+import { temporaryFolder } from './test-app.ts';
+
+test('an upload that waits for a decoder has the file open that it will store, and no other; that is what is checked', async () => {
+  const { store } = await openStore();
+  const folder = await temporaryFolder();
+  const disk = watchFileCalls([folder]);
+  let whileChecked: string[] = [];
+  let checked: KnownPart[] | undefined;
+  const decoder: PictureDecoder = {
+    makesSmallVersion: false,
+    check(_path, _small, known) {
+      whileChecked = disk.open();
+      checked = known;
+      return Promise.resolve({ width: 8, height: 8, frames: 1 });
+    },
+    shrink: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
+  const now = () => 0;
+  const cache = await openCacheFolder(join(folder, 'cache'), 1e6);
+  const { receive } = createReceiveImage({
+    store,
+    incoming: await openIncoming(join(folder, 'incoming')),
+    createStripper: createMetadataStripper,
+    decoder,
+    smallVersions: createSmallVersions({ store, cache, decoder, now }),
+    isUser: () => Promise.resolve(true),
+    maxBytes: 1e6,
+    quota: null,
+    now,
+  });
+  const plain = sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } }).jpeg();
+  const picture = await plain.withExif({ IFD0: { Artist: 'ada' } }).toBuffer();
+  const send = (keepMetadata: boolean) => {
+    const source = Readable.from([picture]);
+    return receive({ owner: 'ada', source, name: null, expectedSha256: null, keepMetadata, expiresIn: null });
+  };
+  await send(false);
+  expect(whileChecked).toEqual([expect.stringMatching(/\.clean$/)]);
+  // What was received is not what is stored.
+  expect(checked).toEqual([]);
+  await send(true);
+  expect(whileChecked).toEqual([expect.not.stringMatching(/\.clean$/)]);
+  expect(checked).toEqual([{ at: 0, bytes: picture }]);
+  expect(disk.open()).toEqual([]);
+});
