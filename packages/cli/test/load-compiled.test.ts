@@ -212,6 +212,28 @@ describe.skipIf(process.platform === 'win32')('the folder', () => {
     expect(makeOwnFolder(join(home, 'file'))).toBe(false);
   });
 
+  test('is none that others can put another in the place of', async () => {
+    const home = await temporaryFolder();
+    await mkdir(join(home, 'open', 'compiled'), { recursive: true, mode: 0o700 });
+    await chmod(join(home, 'open'), 0o777);
+    expect(makeOwnFolder(join(home, 'open', 'compiled'))).toBe(false);
+    expect(makeOwnFolder(join(home, 'open', 'new'))).toBe(false);
+    await symlink(join('open', 'compiled'), join(home, 'link'));
+    expect(makeOwnFolder(join(home, 'link', 'new'))).toBe(false);
+    await chmod(join(home, 'open'), 0o1777);
+    expect(makeOwnFolder(join(home, 'open', 'compiled'))).toBe(true);
+    expect(makeOwnFolder(join(home, 'link', 'new'))).toBe(true);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('is not behind a link of somebody else, nor made there', async () => {
+    const home = await temporaryFolder();
+    await mkdir(join(home, 'ours'));
+    await chmod(home, 0o1777);
+    await asNobody(() => symlink(join(home, 'ours'), join(home, 'theirs')));
+    expect(makeOwnFolder(join(home, 'theirs', 'compiled'))).toBe(false);
+    expect(await readdir(join(home, 'ours'))).toEqual([]);
+  });
+
   test.skipIf(process.getuid?.() !== 0)('is none of somebody else, in whose home nothing is made', async () => {
     const home = await temporaryFolder();
     await chmod(home, 0o777);
