@@ -46,8 +46,8 @@ export function loadCompiled(
   return {
     exports: module.exports,
     keep() {
-      // What V8 refuses stays: it is good for whoever starts with the flags that it was made with.
-      if (path !== null && kept === null) keep(path, script.createCachedData());
+      // V8 refuses what was made with other flags: were it left, one start with `NODE_OPTIONS` would have all others compile.
+      if (path !== null && (kept === null || script.cachedDataRejected === true)) keep(path, script.createCachedData());
     },
   };
 }
