@@ -63,7 +63,8 @@ const ABANDONED_MS = 30 * 24 * 60 * 60 * 1000;
 
 function readKept(path: string): Buffer | null {
   try {
-    const file = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    // To open a named pipe would wait for its writer.
+    const file = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
     try {
       const bytes = isOwnAlone(fstatSync(file)) ? readFileSync(file) : Buffer.alloc(0);
       const code = bytes.subarray(HASH_BYTES);

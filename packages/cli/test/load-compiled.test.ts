@@ -148,6 +148,16 @@ test.skipIf(process.platform === 'win32')('nothing is run that lies elsewhere', 
   expect(await start('leave')).toBe(`one ${WHOLE}`);
 });
 
+test.skipIf(process.platform === 'win32')('a named pipe in its place is not waited for', async () => {
+  await writeFile(file, saying('one'));
+  await start('keep');
+  const [name = ''] = await readdir(folder);
+  await rm(join(folder, name));
+  await run('mkfifo', ['-m', '600', join(folder, name)]);
+  expect(await start('keep')).toBe(`one ${WHOLE}`);
+  expect((await lstat(join(folder, name))).isFile()).toBe(true);
+});
+
 test('what V8 refuses, because it was made with other flags, is replaced', async () => {
   await writeFile(file, saying('one'));
   await start('keep', ['--no-opt']);
