@@ -46,8 +46,8 @@ export function loadCompiled(
   return {
     exports: module.exports,
     keep() {
-      // What V8 refuses stays: it is good for whoever starts with the flags that it was made with.
-      if (path !== null && kept === null) keep(path, script.createCachedData());
+      // V8 refuses what was made with other flags: were it left, one start with `NODE_OPTIONS` would have all others compile.
+      if (path !== null && (kept === null || script.cachedDataRejected === true)) keep(path, script.createCachedData());
     },
   };
 }
@@ -63,7 +63,8 @@ const ABANDONED_MS = 30 * 24 * 60 * 60 * 1000;
 
 function readKept(path: string): Buffer | null {
   try {
-    const file = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    // To open a named pipe would wait for its writer.
+    const file = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
     try {
       const bytes = isOwnAlone(fstatSync(file)) ? readFileSync(file) : Buffer.alloc(0);
       const code = bytes.subarray(HASH_BYTES);

@@ -148,13 +148,24 @@ test.skipIf(process.platform === 'win32')('nothing is run that lies elsewhere', 
   expect(await start('leave')).toBe(`one ${WHOLE}`);
 });
 
-test('what V8 refuses, because it was started with other flags, stays', async () => {
+test.skipIf(process.platform === 'win32')('a named pipe in its place is not waited for', async () => {
   await writeFile(file, saying('one'));
   await start('keep');
   const [name = ''] = await readdir(folder);
+  await rm(join(folder, name));
+  await run('mkfifo', ['-m', '600', join(folder, name)]);
+  expect(await start('keep')).toBe(`one ${WHOLE}`);
+  expect((await lstat(join(folder, name))).isFile()).toBe(true);
+});
+
+test('what V8 refuses, because it was made with other flags, is replaced', async () => {
+  await writeFile(file, saying('one'));
+  await start('keep', ['--no-opt']);
+  const [name = ''] = await readdir(folder);
   const before = await readFile(join(folder, name));
-  expect(await start('keep', ['--no-opt'])).toBe(`one ${WHOLE}`);
-  expect(await readFile(join(folder, name))).toEqual(before);
+  expect(await start('keep')).toBe(`one ${WHOLE}`);
+  expect(await readdir(folder)).toEqual([name]);
+  expect((await readFile(join(folder, name))).equals(before)).toBe(false);
 });
 
 test('a folder that is not there changes nothing', async () => {
@@ -210,6 +221,28 @@ describe.skipIf(process.platform === 'win32')('the folder', () => {
     expect(makeOwnFolder(join(home, 'link'))).toBe(false);
     await writeFile(join(home, 'file'), '');
     expect(makeOwnFolder(join(home, 'file'))).toBe(false);
+  });
+
+  test('is none that others can put another in the place of', async () => {
+    const home = await temporaryFolder();
+    await mkdir(join(home, 'open', 'compiled'), { recursive: true, mode: 0o700 });
+    await chmod(join(home, 'open'), 0o777);
+    expect(makeOwnFolder(join(home, 'open', 'compiled'))).toBe(false);
+    expect(makeOwnFolder(join(home, 'open', 'new'))).toBe(false);
+    await symlink(join('open', 'compiled'), join(home, 'link'));
+    expect(makeOwnFolder(join(home, 'link', 'new'))).toBe(false);
+    await chmod(join(home, 'open'), 0o1777);
+    expect(makeOwnFolder(join(home, 'open', 'compiled'))).toBe(true);
+    expect(makeOwnFolder(join(home, 'link', 'new'))).toBe(true);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('is not behind a link of somebody else, nor made there', async () => {
+    const home = await temporaryFolder();
+    await mkdir(join(home, 'ours'));
+    await chmod(home, 0o1777);
+    await asNobody(() => symlink(join(home, 'ours'), join(home, 'theirs')));
+    expect(makeOwnFolder(join(home, 'theirs', 'compiled'))).toBe(false);
+    expect(await readdir(join(home, 'ours'))).toEqual([]);
   });
 
   test.skipIf(process.getuid?.() !== 0)('is none of somebody else, in whose home nothing is made', async () => {

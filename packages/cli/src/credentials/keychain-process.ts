@@ -63,7 +63,8 @@ export function createKeychainProcess(options: { timeoutMs: number; env: NodeJS.
   const start = (): Running => {
     if (running) return running;
     // NODE_OPTIONS are meant for the program that a person debugs; `--inspect` here would only take its port away.
-    const { NODE_OPTIONS: _, ...env } = options.env;
+    // Of fewer than two threads, the one that waits for the next request would leave none for the library.
+    const { NODE_OPTIONS: _, UV_THREADPOOL_SIZE: __, ...env } = options.env;
     const child = spawn(process.execPath, [CHILD], { env, stdio: ['pipe', 'pipe', 'ignore'], windowsHide: true });
     const startedAt = performance.now();
     let isReady = () => {};

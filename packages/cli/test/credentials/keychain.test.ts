@@ -98,6 +98,21 @@ describe.runIf(first)('keychain store on a Secret Service', () => {
     expect(store.childPid).not.toBe(pid);
   });
 
+  it('a character of several bytes is whole wherever the pipe cuts what is written', async () => {
+    const store = open(service.env);
+    for (const before of ['', 'x', 'xx']) {
+      const secret = before + '€'.repeat(30_000);
+      await store.setPassword(SERVICE, ACCOUNT, secret);
+      expect((await store.getPassword(SERVICE, ACCOUNT)) === secret).toBe(true);
+    }
+  });
+
+  it('is asked at once, however few threads the environment grants', async () => {
+    const store = open({ ...service.env, UV_THREADPOOL_SIZE: '1' });
+    await store.setPassword(SERVICE, ACCOUNT, 'secret');
+    expect(await store.getPassword(SERVICE, ACCOUNT)).toBe('secret');
+  });
+
   it("the time that a child takes to start is not the keychain's, and gives it more where it is long", async () => {
     // Far less than a start takes, which is what 4 s are on a machine that starts a hundred processes.
     const store = open(service.env, 1);
