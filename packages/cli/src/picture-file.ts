@@ -101,7 +101,8 @@ async function look(path: FilePath, label: string, signal: AbortSignal): Promise
 
 /** So many bytes, or less where the file has got shorter since. */
 async function readStart(handle: FileHandle, length: number, signal: AbortSignal): Promise<Buffer> {
-  const start = Buffer.allocUnsafeSlow(length);
+  // Zeros, so that nothing else of this process could ever be sent in the place of what a file no longer has.
+  const start = Buffer.alloc(length);
   let filled = 0;
   while (filled < length) {
     signal.throwIfAborted();
