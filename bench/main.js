@@ -1,7 +1,7 @@
 // How fast imgup is, next to what a user would pick instead, on the same machine and in the same run:
 //
 //     npm run bench                        everything
-//     npm run bench -- --quick             in three minutes
+//     npm run bench -- --quick             in three minutes, without the servers on engines of their own (scale)
 //     npm run bench -- receive start       some of it
 //
 // Prints tables and a verdict on each target, and ends with 1 where one is missed.
@@ -47,7 +47,8 @@ const workspace = await mkdtemp(join(tmpdir(), 'imgup-bench-'));
 const rows = [];
 try {
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
-    if (positionals.length > 0 && !positionals.includes(name)) continue;
+    const isWanted = positionals.length > 0 ? positionals.includes(name) : !values.quick || name !== 'scale';
+    if (!isWanted) continue;
     const folder = await mkdtemp(join(workspace, `${name}-`));
     const say = (/** @type {string} */ line) => console.error(`${name}: ${line}`);
     // Its files stay until the end: ext4 makes new ones slowly for minutes after many were removed (see scenarios/receive.js).
