@@ -31,7 +31,7 @@ type StripOptions = Pick<Parameters<typeof stripMetadata>[0], 'from' | 'to' | 't
 /** As `stripMetadata`, and a copy where it makes none because nothing has to go. */
 export async function stripTo(options: StripOptions): Promise<{ removed: string[]; bytes: number; sha256: string }> {
   const { size } = await stat(options.from);
-  const stripping = stripMetadata({ ...options, bytes: size });
+  const stripping = stripMetadata({ ...options, bytes: size, known: [] });
   await expectTheSameOnArrival(options, await outcomeOf(stripping));
   const made = await stripping;
   if (made !== null) return made;

@@ -2,7 +2,7 @@ import type { ImageType } from '@imgup/shared';
 import type { KnownPart } from './incoming.ts';
 import type { WrittenFile } from './written-file.ts';
 
-interface StripOptions {
+export interface StripOptions {
   /** The file as it was received. */
   from: string;
   /** Its length. */
@@ -14,7 +14,7 @@ interface StripOptions {
   type: ImageType;
 }
 
-interface StrippedFile {
+export interface StrippedFile {
   /** To be closed by the caller. */
   file: WrittenFile;
   bytes: number;

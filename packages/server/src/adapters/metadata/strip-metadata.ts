@@ -1,7 +1,5 @@
 import type { ImageType } from '@imgup/shared';
-import type { KnownPart } from '../../ports/incoming.ts';
-import type { MetadataStripper } from '../../ports/metadata-stripper.ts';
-import type { WrittenFile } from '../../ports/written-file.ts';
+import type { MetadataStripper, StripOptions, StrippedFile } from '../../ports/metadata-stripper.ts';
 import { carryOut } from './carry-out.ts';
 import { createMarkerFinder, type MarkerFinder } from './marker-finder.ts';
 import { createPictureReader, type PictureReader } from './picture-reader.ts';
@@ -12,30 +10,9 @@ import { planJpeg } from './plan-jpeg.ts';
 import { planPng } from './plan-png.ts';
 import { planWebp } from './plan-webp.ts';
 
-interface StripOptions {
-  /** Path of the picture. */
-  from: string;
-  /** Its length. */
-  bytes: number;
-  /** What of it is in memory. */
-  known?: KnownPart[];
+interface SeenStripOptions extends StripOptions {
   /** That has seen it arrive; null: it is read for what this would know. */
   markers?: MarkerFinder | null;
-  /** Path of the file to be made; there must be none. */
-  to: string;
-  /** As recognised by its bytes. */
-  type: ImageType;
-}
-
-interface Stripped {
-  /** To be closed by the caller. */
-  file: WrittenFile;
-  /** What went, in the words of people and without its values: "GPS position". Empty where nothing private was there. */
-  removed: string[];
-  /** Of the file made. */
-  bytes: number;
-  /** Of the file made, hex. */
-  sha256: string;
 }
 
 /** For one picture. */
@@ -69,8 +46,8 @@ const PLANNERS: Record<ImageType, (picture: PictureReader, plan: Plan) => Promis
  * @returns null where there is nothing to remove: then the picture is as it should be, and no file is made
  * @throws AppError `image_invalid` where the structure is not as the format has it; then no file is made
  */
-export async function stripMetadata(options: StripOptions): Promise<Stripped | null> {
-  const { from, bytes, known = [], markers = null, to, type } = options;
+export async function stripMetadata(options: SeenStripOptions): Promise<StrippedFile | null> {
+  const { from, bytes, known, markers = null, to, type } = options;
   const picture = createPictureReader({ path: from, size: bytes, known, markers });
   try {
     const plan = createPlan();
