@@ -1,4 +1,4 @@
-import { access, mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AppError } from '../../errors.ts';
 import { isExpired, type ImageRecord, type ImageStore } from '../../ports/image-store.ts';
@@ -6,13 +6,13 @@ import type { WrittenFile } from '../../ports/written-file.ts';
 import { commitPicture } from './commit-picture.ts';
 import { createExpiryCalendar } from './expiry-calendar.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
+import { exists } from './exists.ts';
+import { createOwnerFolders } from './owner-folders.ts';
 import { createOwnerIndex } from './owner-index.ts';
-import type { OpenFolder } from './open-folder.ts';
 import { parseRecord } from './parse-record.ts';
 import { createQuotaReservations } from './quota-reservations.ts';
 import { readIfThere } from './read-if-there.ts';
 import { createRemovedOwners } from './removed-owners.ts';
-import { createSharedFolders } from './shared-folders.ts';
 import { syncFolder } from './sync-folder.ts';
 import { syncIfThere } from './sync-if-there.ts';
 import { writeDurably } from './write-durably.ts';
@@ -41,12 +41,10 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   const index = createOwnerIndex(folder);
   // Of two uploads of the same bytes at once, the second finds the first.
   const oneAtATime = createKeyedQueue();
-  /** Folders of owners that are there, but whose fsync has failed. */
-  const unsafe = new Set<string>();
   /** Pictures that the disk did not let be removed for good, by the path of their record: nobody finds them any more. */
   const unremoved = new Map<string, ImageRecord>();
   const quotas = createQuotaReservations();
-  const openShared = createSharedFolders();
+  const withFolders = createOwnerFolders(folder);
   const removedOwners = createRemovedOwners(folder);
 
   const recordPath = (owner: string, id: string) => join(folder, owner, `${id}.json`);
@@ -72,42 +70,6 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
   async function isUnrecorded(like: ImageRecord, id: string): Promise<boolean> {
     if (!SAFE_ID.test(id) || (await exists(recordPath(like.owner, id)))) return false;
     return exists(picturePath({ ...like, id }));
-  }
-
-  async function makeFolders(home: string): Promise<void> {
-    const digests = join(home, 'by-digest');
-    if (!unsafe.has(home) && (await exists(digests))) return;
-    unsafe.add(home);
-    await mkdir(digests, { recursive: true, mode: 0o700 });
-    await syncFolder(folder);
-    await syncFolder(home);
-    unsafe.delete(home);
-  }
-
-  /** Runs `work` with the owner's folders, which are durable. */
-  async function withFolders(owner: string, work: (home: OpenFolder, digests: OpenFolder) => Promise<void>) {
-    const home = join(folder, owner);
-    const open = async (): Promise<[OpenFolder, OpenFolder]> => {
-      const opened = await openShared(home);
-      try {
-        return [opened, await openShared(join(home, 'by-digest'))];
-      } catch (error) {
-        await opened.close();
-        throw error;
-      }
-    };
-    // Of two first uploads at once, the second waits until the folders are durable.
-    const make = () => oneAtATime(owner, () => makeFolders(home));
-    const found = await open().catch(ifMissing);
-    if (found === null) await make();
-    const [images, digests] = found ?? (await open());
-    try {
-      // Looked at last, for the first may have made them while they were being opened.
-      if (unsafe.has(home)) await make();
-      await work(images, digests);
-    } finally {
-      await Promise.all([images.close(), digests.close()]);
-    }
   }
 
   /** @param isKnown whether all but the record is there already, and stays where this fails */
@@ -310,18 +272,6 @@ function isDamage(error: unknown, { othersAreRead }: { othersAreRead: boolean })
   return error instanceof AppError || (isBadBlock && othersAreRead);
 }
 
-function ifMissing(error: NodeJS.ErrnoException): null {
-  if (error.code === 'ENOENT') return null;
-  throw error;
-}
-
 async function ignore(): Promise<void> {
   // It is done as far as it can be done.
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,7 +1,8 @@
-import { access, link, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Adapter } from 'lowdb';
 import { StartError } from '../../errors.ts';
+import { exists } from '../filesystem/exists.ts';
 import { syncFolder } from '../filesystem/sync-folder.ts';
 
 export interface DurableJsonFile<T> extends Adapter<T> {
@@ -111,11 +112,4 @@ async function keepPrevious(path: string): Promise<void> {
   await rename(draft, previousPath(path));
   // After a kill just here both may be names of one file already, and then a rename does nothing.
   await rm(draft, { force: true });
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
