@@ -177,6 +177,8 @@ describe.runIf(shells.length > 0)('the Tab key in a real shell', { timeout: 60_0
     const completions = join(folder, 'config', 'fish', 'completions');
     await mkdir(completions, { recursive: true });
     await writeFile(join(completions, 'imgup.fish'), script);
+    // Where this is absent fish fills it in the background, and goes on when the terminal is gone.
+    await mkdir(join(folder, '.local', 'share', 'fish', 'generated_completions'), { recursive: true });
     return `fish -i -C "function fish_prompt; echo 'ready> '; end"`;
   }
 });

@@ -93,7 +93,7 @@ export async function startSessionBus(options: { unansweredPrompt?: boolean } = 
     env,
     async stop() {
       await endGroup(bus);
-      await rm(home, { recursive: true, force: true });
+      await rm(home, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

@@ -139,7 +139,8 @@ export function connectionCut({ url }: TransportRequest): TransportError {
 
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'imgup-test-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  // More than once, for a program that was told to end may write until it has.
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }));
   return folder;
 }
 
