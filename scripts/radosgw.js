@@ -22,7 +22,8 @@ export const S3_CREDENTIALS = { AWS_ACCESS_KEY_ID: 'imgup-test', AWS_SECRET_ACCE
 /** The bucket that is there from the start. */
 export const BUCKET = 'imgup';
 
-const START_TIMEOUT = 60_000;
+/** Milliseconds. */
+const START_TIMEOUT = 45_000;
 
 export function hasRadosgw() {
   const folders = (process.env['PATH'] ?? '').split(delimiter);
@@ -39,12 +40,27 @@ function isProgram(path) {
   }
 }
 
+/** On a busy machine its parts do not always find each other, and a port that was free may be taken. */
+const STARTS = 3;
+
 /**
  * Starts an engine, which takes some ten seconds.
  *
  * @param {{ store?: 'memstore' | 'bluestore' }} [options] where objects are kept: in memory, or on the disk for as long as it runs
  */
 export async function startRadosgw({ store = 'memstore' } = {}) {
+  for (let start = 1; ; start += 1) {
+    try {
+      return await startOnce(store);
+    } catch (error) {
+      if (start === STARTS) throw error;
+      console.warn(`radosgw did not start, and is started anew: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
+
+/** @param {'memstore' | 'bluestore'} store */
+async function startOnce(store) {
   const folder = await mkdtemp(join(tmpdir(), 'imgup-radosgw-'));
   const [monitorPort = 0, port = 0] = await freePorts(2);
   const configuration = join(folder, 'ceph.conf');
@@ -55,6 +71,22 @@ export async function startRadosgw({ store = 'memstore' } = {}) {
 
   /** @param {string} program @param {string[]} args */
   const run = (program, ...args) => promisify(execFile)(program, args, { env, timeout: START_TIMEOUT });
+
+  /**
+   * On a busy machine the monitor answers for some time that it cannot say which commands it has.
+   *
+   * @param {string[]} args
+   */
+  async function askMonitor(...args) {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await run('ceph', '--connect-timeout', '20', ...args);
+      } catch (error) {
+        if (tries === 10) throw error;
+        await sleep(500);
+      }
+    }
+  }
 
   /** @param {'ceph-mon' | 'ceph-osd' | 'radosgw'} program @param {string[]} args */
   function keepRunning(program, ...args) {
@@ -110,18 +142,9 @@ export async function startRadosgw({ store = 'memstore' } = {}) {
     await run('monmaptool', '--create', '--clobber', '--fsid', fsid, '--addv', 'a', address, map);
     await run('ceph-mon', '-i', 'a', '--mkfs', '--monmap', map, '--keyring', keyring);
     startMonitor();
-    // On a busy machine the monitor answers at first that it cannot say which commands it has.
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await run('ceph', '--connect-timeout', '20', 'osd', 'create');
-        break;
-      } catch (error) {
-        if (tries === 5) throw error;
-        await sleep(500);
-      }
-    }
+    await askMonitor('osd', 'create');
     await run('ceph-osd', '-i', '0', '--mkfs', '--no-mon-config');
-    await run('ceph', 'osd', 'crush', 'add', 'osd.0', '1.0', 'host=h', 'root=default');
+    await askMonitor('osd', 'crush', 'add', 'osd.0', '1.0', 'host=h', 'root=default');
     startOsd();
     startGateway();
     await untilAnswering();

@@ -171,7 +171,7 @@ test.skipIf(!hasS3)(
     expect(await stop()).toBe(0);
     expect(log).toEqual([`imgup is listening on ${origin}`]);
   },
-  90_000,
+  180_000,
 );
 
 test('only `serve` loads the server, and none but it the native libraries of the server', async () => {

@@ -20,7 +20,7 @@ export function useEngine(options?: Parameters<typeof startRadosgw>[0]) {
     if (!hasS3) return;
     Object.assign(process.env, S3_CREDENTIALS);
     running = await startRadosgw(options);
-  }, 90_000);
+  }, 180_000);
   afterAll(() => running?.stop());
   return {
     engine,
