@@ -21,7 +21,9 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['imgup-source'] } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'packages/*/src/**/*.test.ts'],
-    testTimeout: 20_000,
+    // Of the slowest alone on two cores, three times the time: what is guaranteed has limits of its own.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // As a person's terminal is, whatever the tests are started from: readline reads keys in another way on a dumb one.
     env: { TERM: 'xterm-256color' },
     // Many tests wait (for a keychain that hangs, for a limit to pass), so that no core need be left free.

@@ -54,7 +54,7 @@ export async function startRadosgw({ store = 'memstore' } = {}) {
       return await startOnce(store);
     } catch (error) {
       if (start === STARTS) throw error;
-      console.warn(`radosgw did not start, and is started anew: ${error instanceof Error ? error.message : error}`);
+      console.warn(`radosgw did not start, and is started anew: ${String(error)}`);
     }
   }
 }

@@ -1,8 +1,9 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { copyText, pastePicture } from '../src/clipboard.ts';
 import { openWorld, temporaryFolder } from './world.ts';
+import { eventually } from '../../server/test/eventually.ts';
 
 /** A system with X11 whose programs are these shell scripts. */
 async function system(programs: Record<string, string>) {
@@ -67,7 +68,7 @@ test.each(['copy', 'paste'])('a program that hangs is ended with the %s that wai
     () => 'done',
     (error: unknown) => error,
   );
-  const pid = await vi.waitFor(async () => {
+  const pid = await eventually(async () => {
     const written = Number(await readFile(join(folder, 'xclip.pid'), 'utf8'));
     expect(written).toBeGreaterThan(0);
     return written;
@@ -75,5 +76,5 @@ test.each(['copy', 'paste'])('a program that hangs is ended with the %s that wai
   controller.abort(reason);
   const error = await outcome;
   expect(what === 'copy' ? error : (error as Error).cause).toBe(reason);
-  await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
+  await eventually(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'));
 });

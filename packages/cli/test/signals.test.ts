@@ -5,9 +5,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { compileCli, type CliProgram } from './cli-process.ts';
 import { PASSWORD, temporaryFolder, writePicture } from './world.ts';
+import { eventually } from '../../server/test/eventually.ts';
 
 let program: CliProgram;
 beforeAll(async () => {
@@ -22,7 +23,7 @@ async function ended(args: string[], folder: string, signal: NodeJS.Signals) {
   onTestFinished(() => void child.kill('SIGKILL'));
   child.stdin.write(Buffer.from('\x89PNG\r\n\x1a\nand so on', 'latin1'));
   const outcome = Promise.all([once(child, 'exit'), text(child.stderr)]);
-  await vi.waitFor(async () => expect(await readdir(join(folder, 'work'))).not.toEqual([]), 10_000);
+  await eventually(async () => expect(await readdir(join(folder, 'work'))).not.toEqual([]));
   child.kill(signal);
   const [[code], stderr] = await outcome;
   return { code: code as number | null, stderr };
@@ -66,7 +67,7 @@ test.runIf(process.platform === 'linux')(
     execFileSync('mkfifo', [list]);
     const { child, pid, ended } = program.start(['upload', '--files-from', list], { ...process.env, HOME: folder });
     onTestFinished(() => void child.kill('SIGKILL'));
-    await vi.waitFor(async () => expect(await catchesHangUp(pid)).toBe(true), 10_000);
+    await eventually(async () => expect(await catchesHangUp(pid)).toBe(true));
     child.kill('SIGINT');
     expect(await ended).toMatchObject({ code: 130, stderr: 'imgup: Interrupted.\n' });
   },
@@ -131,7 +132,7 @@ test.each([
   await writePicture(join(folder, 'photo.png'));
   const stdin = `${PASSWORD}\n${PASSWORD}\n`;
   const { child, ended } = program.start([...args, '--json'], env, { stdin, cwd: folder });
-  await vi.waitFor(() => access(asked), 10_000);
+  await eventually(() => access(asked));
   child.kill('SIGINT');
   const { code, stdout, stderr } = await ended;
   expect({ code, stderr }).toEqual({ code: 130, stderr: 'imgup: Interrupted.\n' });

@@ -3,10 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { readConfig, startServer } from '@imgup/server';
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { compileCli, type CliProgram } from './cli-process.ts';
 import { isThere, openTerminal, quoted } from './terminal.ts';
 import { PASSWORD, temporaryFolder, writePicture } from './world.ts';
+import { eventually } from '../../server/test/eventually.ts';
 
 const hasTmux = isThere('tmux', '-V');
 if (!hasTmux) console.warn('skipped: a session in a real terminal; install tmux');
@@ -100,7 +101,7 @@ test.skipIf(!hasTmux || process.platform !== 'linux')(
     // Of the command alone: Ctrl-C would end the process that speaks to the keychain, too.
     process.kill(Number(await readFile(join(folder, 'pid'), 'utf8')), 'SIGINT');
     await shows(/imgup: Interrupted\.\n+exit code 130/);
-    await vi.waitFor(async () => expect(await program.running()).toEqual([]));
+    await eventually(async () => expect(await program.running()).toEqual([]));
   },
 );
 

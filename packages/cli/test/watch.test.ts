@@ -3,13 +3,14 @@ import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, writeFile } fr
 import { join, relative } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { CredentialStoreError } from '../src/credentials/credential-store-error.ts';
 import { createMemoryStore } from '../src/credentials/memory.ts';
 import type { Context } from '../src/context.ts';
 import { createIo } from '../src/io.ts';
 import { asNobody, NOBODY } from './as-nobody.ts';
 import { connectionCut, openWorld, writePicture, type Outcome, type World } from './world.ts';
+import { eventually } from '../../server/test/eventually.ts';
 
 /** Watches a folder while the work lasts, and stops it then. */
 async function watching(world: World, args: string[], work: (folder: string) => Promise<void>) {
@@ -66,7 +67,7 @@ test('what appears is uploaded once it is whole, and nothing else', async () => 
     expect(uploads()).toBe(0);
     await appendFile(slow, bytes.subarray(40));
     await rename(await world.picture('moved.png', 3), join(folder, 'moved.png'));
-    await vi.waitFor(() => expect(uploads()).toBe(2), 10_000);
+    await eventually(() => expect(uploads()).toBe(2));
     await delay(300);
   });
   expect(outcome.code).toBe(0);
@@ -96,7 +97,7 @@ test.runIf(process.platform === 'linux').each([
     await write('\xe9', slow?.subarray(0, 40));
     await delay(700);
     await write('\xe9', slow?.subarray(40));
-    await vi.waitFor(() => expect(uploads()).toBe(all), 10_000);
+    await eventually(() => expect(uploads()).toBe(all));
     await delay(300);
   });
   expect(outcome.code).toBe(0);
@@ -114,8 +115,8 @@ test('one that the server refuses does not end it, and --existing --delete-after
   await writePicture(join(folder, 'z.png'), 3);
   const uploads = countUploads(world);
   const outcome = await watching(world, ['--existing', '--delete-after', '--json'], async () => {
-    await vi.waitFor(async () => expect(await readdir(folder)).toEqual(['half.png']), 10_000);
-    await vi.waitFor(() => expect(uploads()).toBe(3), 10_000);
+    await eventually(async () => expect(await readdir(folder)).toEqual(['half.png']));
+    await eventually(() => expect(uploads()).toBe(3));
     await delay(200);
   });
   expect(outcome.code).toBe(3);
@@ -152,7 +153,7 @@ test('a keychain that is silent for a while costs no picture', async () => {
   const uploads = countUploads(world);
   const outcome = await watching(world, ['--account', 'ada'], async (folder) => {
     await writePicture(join(folder, 'a.png'));
-    await vi.waitFor(() => expect(uploads()).toBe(1), 10_000);
+    await eventually(() => expect(uploads()).toBe(1));
     await delay(200);
   });
   expect(outcome).toMatchObject({ code: 0 });
@@ -202,7 +203,7 @@ test('a hidden folder that is named as ./.shots is watched', async () => {
   const { running, ready } = start(world, [`./${relative('.', folder)}`], context);
   await ready;
   await writePicture(join(folder, 'a.png'));
-  await vi.waitFor(() => expect(uploads()).toBe(1), 5_000).finally(stop);
+  await eventually(() => expect(uploads()).toBe(1)).finally(stop);
   expect(await running).toMatchObject({ code: 0 });
 });
 
@@ -217,13 +218,13 @@ test('what was half there is tried again when it is whole, and so is what anothe
   const outcome = await watching(world, [], async (folder) => {
     const path = join(folder, 'shot.png');
     await writeFile(path, first.subarray(0, 60));
-    await vi.waitFor(() => expect(uploads()).toBe(1), 5_000);
+    await eventually(() => expect(uploads()).toBe(1));
     await delay(100);
     await appendFile(path, first.subarray(60));
-    await vi.waitFor(() => expect(uploads()).toBe(2), 5_000);
+    await eventually(() => expect(uploads()).toBe(2));
     await delay(100);
     await writeFile(path, second);
-    await vi.waitFor(() => expect(uploads()).toBe(3), 5_000);
+    await eventually(() => expect(uploads()).toBe(3));
     await delay(100);
   });
   expect(outcome.stdout.trimEnd().split('\n')).toHaveLength(2);
@@ -290,7 +291,7 @@ test('-r tells of a folder that it cannot read, and watches the others', async (
   const outcome = await asNobody(() =>
     watching(world, ['-r'], async () => {
       await writePicture(join(folder, 'a.png'));
-      await vi.waitFor(() => expect(uploads()).toBe(1), 5_000);
+      await eventually(() => expect(uploads()).toBe(1));
       await delay(100);
     }),
   );

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rotateSecretFile } from '@imgup/server';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { openLowdbAccountStore } from '../src/adapters/lowdb/account-store.ts';
 import { createAccounts } from '../src/services/accounts.ts';
 import { createKeyRing } from '../src/services/key-ring.ts';
@@ -13,6 +13,7 @@ import { createSessions } from '../src/services/sessions.ts';
 import { newSession, newUser } from './contracts/account-store.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, filesOf, imageOf, openApp, PASSWORD, refusal, temporaryFolder, type TestApp } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 const me = (app: TestApp, token: string) => app.request('/api/me', { headers: bearer(token) });
 const login = async (app: TestApp, username: string, password = PASSWORD, device = 'phone') =>
@@ -230,7 +231,7 @@ describe('a removed user', () => {
       },
     });
     const upload = app.upload(eve.access_token, body);
-    await vi.waitFor(async () => expect(await filesOf(app.data)).toHaveLength(1));
+    await eventually(async () => expect(await filesOf(app.data)).toHaveLength(1));
     await remove(app, '/api/users/eve', admin.access_token);
     finish();
     expect(await refusal(await upload)).toBe('401 token_revoked');
@@ -313,6 +314,6 @@ describe('a rotated secret', () => {
     const app = await openApp();
     const { access_token } = await app.register('ada');
     await rotateSecretFile(join(app.data, 'secret'), { now: app.clock.now, forgetOld: true });
-    await vi.waitFor(async () => expect(await refusal(await me(app, access_token))).toBe('401 token_invalid'), 10_000);
+    await eventually(async () => expect(await refusal(await me(app, access_token))).toBe('401 token_invalid'));
   });
 });

@@ -9,6 +9,7 @@ import { watchSyncs } from './failing-disk.ts';
 import { recordOf } from './filesystem-store.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, filesOf, imageOf, openApp, PASSWORD, refusal, temporaryFolder, type TestApp } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 /** Makes a call on every open file fail as the system would have it, until it is told to stop. */
 async function breakDisk(method: 'sync' | 'write' | 'writev' | 'writeFile', code: string) {
@@ -205,7 +206,7 @@ describe('what a failing disk has kept of a removal that it refused', () => {
     expect((await app.request('/readyz')).status).toBe(503);
     disk.mend();
     vi.advanceTimersByTime(1000);
-    await vi.waitFor(async () => expect(await filesOf(app.data)).toHaveLength(before.length - 3));
+    await eventually(async () => expect(await filesOf(app.data)).toHaveLength(before.length - 3));
     app.clock.now += 2000;
     expect((await app.request('/readyz')).status).toBe(200);
   });
@@ -239,7 +240,7 @@ test('a data folder is not given up while an upload is being stored, though nobo
     await gate;
   });
   const upload = app.upload(login.access_token, await makePicture({ seed: 1 }));
-  await vi.waitFor(async () => expect(await pictures()).toHaveLength(2), 5000);
+  await eventually(async () => expect(await pictures()).toHaveLength(2));
   const closed = app.close();
   expect(await refusal(await app.request('/healthz'))).toBe('503 server_busy');
   // Long enough for the decoders to end.

@@ -1,11 +1,12 @@
 import fs, { readdir, stat, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join, relative } from 'node:path';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ImageRecord } from '../src/ports/image-store.ts';
 import { failReading, watchSyncs } from './failing-disk.ts';
 import { watchFileCalls } from './file-calls.ts';
 import { DUE, ignore, openStore, recordOf } from './filesystem-store.ts';
+import { eventually } from './eventually.ts';
 
 describe('the sweep of expired pictures', () => {
   test('goes on past a damaged record, says so, and tries it again the next time', async () => {
@@ -193,8 +194,8 @@ test('an upload is stored though a list that is being read at that time cannot b
   const listed = store.list('ada', null, 10).catch(String);
   const stored = put(recordOf('7b', 'b'));
   // All that is left to do is to count it.
-  await vi.waitFor(async () => expect(await readdir(join(home, 'by-digest'))).toHaveLength(2));
-  await vi.waitFor(() => expect(disk.open()).toEqual([]));
+  await eventually(async () => expect(await readdir(join(home, 'by-digest'))).toHaveLength(2));
+  await eventually(() => expect(disk.open()).toEqual([]));
   giveUp();
   expect(await listed).toContain('EMFILE');
   await expect(stored).resolves.toMatchObject({ outcome: 'created' });
@@ -244,13 +245,13 @@ test('of two first uploads at once, the second waits for the folder, though it f
     async open(...args: Parameters<typeof fs.open>) {
       if (args[0] === home && second !== undefined) {
         goOn();
-        await vi.waitFor(() => originals.access(digests), { interval: 1 });
+        await eventually(() => originals.access(digests), { interval: 1 });
       }
       return originals.open(...args);
     },
   });
   const first = store.put(recordOf('7a', 'a'), file, 0, { quota: null });
-  await vi.waitFor(() => expect(second).toBeDefined());
+  await eventually(() => expect(second).toBeDefined());
   await second;
   expect(disk.inodes).toContain(images);
   await first;

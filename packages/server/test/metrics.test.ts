@@ -3,13 +3,14 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createApp, readConfig, startServer, type StartOptions } from '@imgup/server';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { createStoreWatch } from '../src/adapters/count-store-errors.ts';
 import { createPrometheusMetrics } from '../src/adapters/prometheus/metrics.ts';
 import { AppError } from '../src/errors.ts';
 import { makePicture } from './pictures.ts';
 import { METRICS_TOKEN, parseMetrics, scrape } from './scrape.ts';
 import { bearer, imageOf, openApp, PASSWORD, refusal, temporaryFolder, type TestApp } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 const MANY = { uploads: 1000, windowMs: 60_000 };
 
@@ -150,7 +151,7 @@ describe('metrics count', () => {
     });
     const { url } = await imageOf(answer);
     await (await fetch(url)).arrayBuffer();
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const seen = await scrape(request);
       expect(seen.get('imgup_problems_total{code="wrong_credentials"}')).toBe(1);
       expect(seen.get('imgup_problems_total{code="too_many_attempts"}')).toBe(1);
@@ -172,12 +173,12 @@ describe('metrics count', () => {
     const logins = Promise.all(
       Array.from({ length: 8 }, () => app.post('/api/login', { username: 'ada', password: PASSWORD })),
     );
-    await vi.waitFor(async () => expect(await sum('imgup_password_jobs{state="waiting"}')).toBeGreaterThan(0));
+    await eventually(async () => expect(await sum('imgup_password_jobs{state="waiting"}')).toBeGreaterThan(0));
     await logins;
     const uploads = Promise.all(
       Array.from({ length: 8 }, async (_, seed) => app.upload(access_token, await makePicture({ seed }))),
     );
-    await vi.waitFor(
+    await eventually(
       async () => {
         expect(await sum('imgup_decoder_jobs{queue="uploads",state="running"}')).toBeGreaterThan(0);
         expect(await sum('imgup_uploads_under_way')).toBeGreaterThan(0);

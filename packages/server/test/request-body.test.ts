@@ -2,9 +2,10 @@ import { Readable } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Context } from 'hono';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import type { AppEnv } from '../src/app-env.ts';
 import { requestBody } from '../src/routes/request-body.ts';
+import { eventually } from './eventually.ts';
 
 const MEGABYTE = 1024 * 1024;
 
@@ -25,7 +26,7 @@ test('a body is never held: chunks that were taken are let go before its end', a
   for await (const chunk of requestBody(context)) {
     taken += chunk.length / MEGABYTE;
     // A collection lets go of memory some turns later.
-    if (taken === 60) await vi.waitFor(() => expect(held() - before).toBeLessThan(16));
+    if (taken === 60) await eventually(() => expect(held() - before).toBeLessThan(16));
   }
   expect(taken).toBe(64);
 });

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { readConfig, startServer, type StartOptions } from '@imgup/server';
 import ipaddr from 'ipaddr.js';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { collectLog } from './collect-log.ts';
 import { makePicture } from './pictures.ts';
 import { bearer, openApp, PASSWORD, problemOf, temporaryFolder } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 const ID = /^[0-9a-f]{16}$/;
 
@@ -72,7 +73,7 @@ describe('an id that comes with the request', () => {
       const answer = await fetch(`${url}/nowhere`, { headers: { 'X-Request-Id': id } });
       expect(answer.headers.get('x-request-id')).toBe(id);
       expect((await problemOf(answer)).instance).toBe(`urn:imgup:request:${id}`);
-      await vi.waitFor(() => {
+      await eventually(() => {
         expect(log.lines()).toContainEqual(expect.objectContaining({ msg: 'request', request_id: id }));
       });
     },
@@ -128,7 +129,7 @@ describe('the line of a request', () => {
     const uploaded = await fetch(`${url}/api/images`, { method: 'POST', headers, body: picture });
     const image = (await uploaded.json()) as { url: string; id: string };
     await (await fetch(`${image.url}?w=160`)).arrayBuffer();
-    await vi.waitFor(() => {
+    await eventually(() => {
       const [, upload, view] = log.lines().filter(({ msg }) => msg === 'request');
       expect(upload).toEqual({
         level: 'info',
@@ -160,7 +161,7 @@ describe('the line of a request', () => {
     const body = JSON.stringify({ username: 'ada', password: 'is it this one?' });
     for (let count = 0; count < 3; count += 1) await fetch(`${url}/api/login`, { ...init, body });
     await fetch(`${url}/api/me`);
-    await vi.waitFor(() => {
+    await eventually(() => {
       const seen = log.lines().filter(({ msg }) => msg === 'request');
       expect(seen.map(({ problem, address }) => [problem, address])).toEqual([
         ['wrong_credentials', '127.0.0.1'],
@@ -176,11 +177,11 @@ describe('the line of a request', () => {
     const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);
     socket.write('POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"username"');
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(log.lines()).toContainEqual(expect.objectContaining({ msg: 'request begins' }));
     });
     socket.destroy();
-    await vi.waitFor(() => {
+    await eventually(() => {
       const line = expect.objectContaining({ msg: 'request', problem: 'body_incomplete', cut: true });
       expect(log.lines()).toContainEqual(line);
     });

@@ -5,11 +5,12 @@ import { text } from 'node:stream/consumers';
 import { readConfig, startServer } from '@imgup/server';
 import { paths, type CreateKeyResponse, type LoginResponse } from '@imgup/shared';
 import ipaddr from 'ipaddr.js';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { collectLog } from './collect-log.ts';
 import { makePicture } from './pictures.ts';
 import { METRICS_TOKEN } from './scrape.ts';
 import { bearer, temporaryFolder } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 const FIRST = 'my first pass phrase';
 const SECOND = 'my second pass phrase';
@@ -118,7 +119,7 @@ test('neither the log at "debug" nor the metrics hold anything secret that was s
 
   // All of it was on its way: else nothing could be in the log either.
   expect(new Set(statuses)).toEqual(new Set([200, 201, 204, 400, 401, 403, 404, 415, 503]));
-  await vi.waitFor(() => {
+  await eventually(() => {
     const ended = log.lines().filter(({ msg }) => msg === 'request');
     expect(ended).toHaveLength(statuses.length);
   });

@@ -11,6 +11,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { failLookingAt, failOpening } from './failing-disk.ts';
 import { makePicture, makePngOfSize } from './pictures.ts';
 import { filesOf, PASSWORD, temporaryFolder } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 async function start(options: Partial<StartOptions> = {}) {
   const data = options.data ?? (await temporaryFolder());
@@ -92,11 +93,11 @@ test('a client that goes away half-way leaves nothing behind', async () => {
       socket.write('--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n');
     }
     socket.write(picture.subarray(0, 300_000));
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await filesOf(data)).toHaveLength(1);
     });
     socket.destroy();
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await filesOf(data)).toEqual([]);
     });
   }
@@ -190,7 +191,7 @@ describe('starting', () => {
     const { data, url } = await start();
     const asked = failLookingAt(join(data, 'server.lock'), 'EIO');
     vi.advanceTimersByTime(1000);
-    await vi.waitFor(() => expect(asked()).toBeGreaterThan(0));
+    await eventually(() => expect(asked()).toBeGreaterThan(0));
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
   });
 
@@ -201,7 +202,7 @@ describe('starting', () => {
     onTestFinished(() => taken.close());
     tryLock(taken.fd, 1_000_000, 1);
     await rename(join(data, 'taken'), join(data, 'server.lock'));
-    await vi.waitFor(async () => expect((await fetch(`${url}/healthz`)).status).toBe(503), 5000);
+    await eventually(async () => expect((await fetch(`${url}/healthz`)).status).toBe(503));
   });
 
   test('a data folder that is read-only is refused with what to do', async () => {

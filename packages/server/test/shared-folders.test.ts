@@ -4,6 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { createSharedFolders } from '../src/adapters/filesystem/shared-folders.ts';
 import { watchFileCalls } from './file-calls.ts';
 import { temporaryFolder } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 /** Fsyncs that end when they are told to. */
 async function holdSyncs() {
@@ -47,7 +48,7 @@ test('an fsync that has begun already does for nobody who asks later: those shar
   await settle();
   expect(syncs).toHaveLength(1);
   syncs[0]?.done();
-  await vi.waitFor(() => expect(syncs).toHaveLength(2));
+  await eventually(() => expect(syncs).toHaveLength(2));
   expect(done).toEqual(['first']);
   syncs[1]?.done();
   await Promise.all(all);
@@ -63,13 +64,13 @@ test('an fsync that fails fails for all who have the folder open, and not for wh
   const openShared = createSharedFolders();
   const [one, other] = [await openShared(path), await openShared(path)];
   const results = Promise.allSettled([one.sync(), other.sync()]);
-  await vi.waitFor(() => expect(syncs).toHaveLength(1));
+  await eventually(() => expect(syncs).toHaveLength(1));
   syncs[0]?.fail(new Error('EIO'));
   expect(await results).toMatchObject([{ reason: { message: 'EIO' } }, { reason: { message: 'EIO' } }]);
   await expect(other.sync()).rejects.toThrow('EIO');
   const anew = await openShared(path);
   const synced = anew.sync();
-  await vi.waitFor(() => expect(syncs).toHaveLength(2));
+  await eventually(() => expect(syncs).toHaveLength(2));
   syncs[1]?.done();
   await synced;
   for (const folder of [one, other]) await folder.close();

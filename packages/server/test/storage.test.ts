@@ -2,9 +2,10 @@ import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:f
 import { dirname, join } from 'node:path';
 import type { ImageResponse } from '@imgup/shared';
 import { checkData } from '@imgup/server';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { makePicture } from './pictures.ts';
 import { bearer, filesOf, imageOf, openApp, refusal, type TestApp } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 /** Where a picture lies in the data folder: the file, its record, its digest pointer. */
 function placesOf(app: TestApp, image: ImageResponse) {
@@ -262,7 +263,7 @@ test('more uploads at once than the server takes are told to come back, without 
   const hanging = Array.from({ length: 64 }, () =>
     app.upload(access_token, new ReadableStream(hang, { highWaterMark: 0 })),
   );
-  await vi.waitFor(() => expect(open).toHaveLength(64));
+  await eventually(() => expect(open).toHaveLength(64));
   const refused = await app.upload(access_token, await makePicture());
   expect(refused.headers.get('retry-after')).toBe('5');
   expect(await refusal(refused)).toBe('503 server_busy');

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { LoginResponse } from '@imgup/shared';
 import { readConfig, startServer } from '@imgup/server';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { json } from '../../../torture/clients.js';
 import { watchFileCalls } from './file-calls.ts';
 import { makePngOfSize } from './pictures.ts';
 import { bearer, imageOf, PASSWORD, temporaryFolder } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 async function start() {
   const data = await temporaryFolder();
@@ -44,7 +45,7 @@ describe('requests that a client sends without waiting for an answer', () => {
     // Nor are they opened before it is their turn, for all of a connection could be had at the price of one.
     expect(disk.open()).toHaveLength(1);
     socket.destroy();
-    await vi.waitFor(() => expect(disk.open()).toEqual([]), 5000);
+    await eventually(() => expect(disk.open()).toEqual([]));
   });
 
   test('are cut off where they are a flood', async () => {

@@ -3,15 +3,15 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { LoginResponse } from '@imgup/shared';
 import { createApp, readConfig, startServer } from '@imgup/server';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { abortUploads, descriptorsOf, filesBelow } from '../../../torture/abort-uploads.js';
 import { json } from '../../../torture/clients.js';
 import { cutPowerInMemory } from '../../../torture/cut-power-in-memory.js';
 import { makePicture } from './pictures.ts';
 import { openApp, PASSWORD, refusal, temporaryFolder } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 /** For a disk that others keep busy. */
-const PATIENCE = { timeout: 10_000 };
 
 const UNLIMITED = { uploads: 1_000_000, windowMs: 60_000 };
 
@@ -56,17 +56,17 @@ test('uploads whose clients go away leave neither descriptors nor files', async 
   // The first ones open what stays open for good.
   await abortUploads({ port, token, count: 5 });
   let before = await look();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const last = before;
     before = await look();
     expect(before).toEqual(last);
     expect(before.isWriting).toBe(false);
     expect(before.files.filter((file) => file.includes('incoming'))).toEqual([]);
-  }, PATIENCE);
+  });
   await abortUploads({ port, token, count: 50 });
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     expect(await look()).toEqual(before);
-  }, PATIENCE);
+  });
 }, 60_000);
 
 test('drafts of the secret file that a killed server has left are swept at the start, and no other file', async () => {

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { watchFileCalls } from './file-calls.ts';
 import { makePicture } from './pictures.ts';
 import { filesOf, imageOf, openApp } from './test-app.ts';
+import { eventually } from './eventually.ts';
 
 const UNLIMITED = { uploads: 10_000, windowMs: 60_000 };
 
@@ -78,7 +79,7 @@ test.each(['', '?w=160'])(
       await answer.arrayBuffer().catch(() => undefined);
       failed = disk.mend();
       statuses.push(answer.status);
-      await vi.waitFor(() => expect(disk.open(), `${failed}`).toEqual([]));
+      await eventually(() => expect(disk.open(), `${failed}`).toEqual([]));
     }
     expect(new Set(statuses)).toEqual(new Set([200, 503]));
   },
