@@ -39,48 +39,60 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
   });
   const underWay = new Set<AbortController>();
   let closed = false;
+  let waking: Promise<unknown> = Promise.resolve();
   const abortAll = () => {
     for (const job of underWay) job.abort();
   };
   // A worker died between jobs or could not start, for want of descriptors say. Jobs that wait for it would wait for ever.
   pool.on('error', abortAll);
 
+  async function runNow(name: string, task: object): Promise<unknown> {
+    // The pool would start a worker again.
+    if (closed) throw new WorkerFailure('worker_unavailable');
+    if (pool.queueSize >= maxWaiting) throw new WorkerFailure('queue_full');
+    const job = new AbortController();
+    underWay.add(job);
+    // A worker that hangs would be taken for good, and soon all of them.
+    let tooLong = false;
+    const giveUp = () => {
+      const { queueSize } = pool;
+      job.abort();
+      // A job that still waited leaves the queue in this very call, and is not to blame.
+      tooLong = pool.queueSize === queueSize;
+    };
+    const timer = longest === undefined ? undefined : setTimeout(giveUp, longest);
+    try {
+      // Nothing may come between this and the call, which starts a worker in the same turn.
+      if (runtime === 'child_process' && pool.threads.length < workers) refuseWithoutDescriptors();
+      return await pool.run(task, { name, signal: job.signal });
+    } catch (error) {
+      underWay.delete(job);
+      // So would those that wait for one that died at work, unless there is another: the pool starts none for them.
+      if (pool.threads.length === 0) abortAll();
+      if (tooLong) throw new WorkerFailure('job_too_long', { cause: error });
+      if (job.signal.aborted || hasNotStarted(error)) throw new WorkerFailure('worker_unavailable', { cause: error });
+      throw hasDied(error) ? new WorkerFailure('worker_died', { cause: error }) : error;
+    } finally {
+      clearTimeout(timer);
+      underWay.delete(job);
+    }
+  }
+
   return {
+    /** Starts a worker where there is none, so that a job that is about to come finds one. The file exports `ready` for it. */
+    wake(): void {
+      if (pool.threads.length === 0) waking = runNow('ready', {}).catch(() => undefined);
+    },
+
     /**
      * Calls an exported function of the file.
      *
      * @throws WorkerFailure; and what the function throws
      */
     async run(name: string, task: object): Promise<unknown> {
-      // The pool would start a worker again.
-      if (closed) throw new WorkerFailure('worker_unavailable');
-      if (pool.queueSize >= maxWaiting) throw new WorkerFailure('queue_full');
-      const job = new AbortController();
-      underWay.add(job);
-      // A worker that hangs would be taken for good, and soon all of them.
-      let tooLong = false;
-      const giveUp = () => {
-        const { queueSize } = pool;
-        job.abort();
-        // A job that still waited leaves the queue in this very call, and is not to blame.
-        tooLong = pool.queueSize === queueSize;
-      };
-      const timer = longest === undefined ? undefined : setTimeout(giveUp, longest);
-      try {
-        // Nothing may come between this and the call, which starts a worker in the same turn.
-        if (runtime === 'child_process' && pool.threads.length < workers) refuseWithoutDescriptors();
-        return await pool.run(task, { name, signal: job.signal });
-      } catch (error) {
-        underWay.delete(job);
-        // So would those that wait for one that died at work, unless there is another: the pool starts none for them.
-        if (pool.threads.length === 0) abortAll();
-        if (tooLong) throw new WorkerFailure('job_too_long', { cause: error });
-        if (job.signal.aborted || hasNotStarted(error)) throw new WorkerFailure('worker_unavailable', { cause: error });
-        throw hasDied(error) ? new WorkerFailure('worker_died', { cause: error }) : error;
-      } finally {
-        clearTimeout(timer);
-        underWay.delete(job);
-      }
+      // Else the pool would start a second one.
+      await waking;
+      return runNow(name, task);
     },
 
     /** Jobs that have a worker, and those that wait for one. */

@@ -238,6 +238,13 @@ test.skipIf(!existsSync('/dev/full'))(
   },
 );
 
+test('a picture that is large enough to wait for its turn is decoded, too', async () => {
+  const create = { width: 4001, height: 4001, channels: 3, background: 'red' } as const;
+  const jpeg = await sharp({ create }).jpeg().toBuffer();
+  expect(await verdict(jpeg)).toBe('accepted');
+  expect(await verdict(jpeg.subarray(0, jpeg.length / 2))).toMatch(/^image_invalid/);
+});
+
 describe('a picture that is very tall', () => {
   test.each(['png', 'jpeg'] as const)('is accepted as a %s, and has small versions', async (format) => {
     const { app, token } = await loggedIn();

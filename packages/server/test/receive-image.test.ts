@@ -17,11 +17,14 @@ test('an upload that waits for a decoder has the file open that it will store, a
   const { store } = await openStore();
   const folder = await temporaryFolder();
   const disk = watchFileCalls([folder]);
+  const calls: string[] = [];
   let whileChecked: string[] = [];
   let checked: KnownPart[] | undefined;
   const decoder: PictureDecoder = {
     makesSmallVersion: false,
+    wake: () => calls.push('wake'),
     check(_path, _small, known) {
+      calls.push('check');
       whileChecked = disk.open();
       checked = known;
       return Promise.resolve({ width: 8, height: 8, frames: 1 });
@@ -55,5 +58,6 @@ test('an upload that waits for a decoder has the file open that it will store, a
   await send(true);
   expect(whileChecked).toEqual([expect.not.stringMatching(/\.clean$/)]);
   expect(checked).toEqual([{ at: 0, bytes: picture }]);
+  expect(calls).toEqual(['wake', 'check', 'wake', 'check']);
   expect(disk.open()).toEqual([]);
 });

@@ -65,7 +65,10 @@ test('uploads whose clients go away leave neither descriptors nor files', async 
   });
   await abortUploads({ port, token, count: 50 });
   await eventually(async () => {
-    expect(await look()).toEqual(before);
+    const { descriptors, ...after } = await look();
+    expect(after).toEqual({ files: before.files, isWriting: false });
+    // Fewer where a worker has been idle meanwhile.
+    expect(descriptors ?? 0).toBeLessThanOrEqual(before.descriptors ?? 0);
   });
 }, 60_000);
 

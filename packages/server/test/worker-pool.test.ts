@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -9,19 +9,28 @@ import { temporaryFolder } from './test-app.ts';
 vi.mock('node:fs', { spy: true });
 
 const WORKER = `
+import { writeFileSync } from 'node:fs';
+writeFileSync(new URL('started-' + process.pid, import.meta.url), '');
+export const ready = () => null;
 export const answer = () => 42;
 export const hang = () => { for (;;); };
 export const die = () => process.exit(1);
 export const starve = () => { throw new Error('EMFILE: too many open files, uv_resident_set_memory'); };
 `;
 
-async function openPool(longest?: number) {
-  const file = join(await temporaryFolder(), 'worker.mjs');
+interface PoolOptions {
+  folder?: string;
+  workers?: number;
+  longest?: number;
+}
+
+async function openPool({ folder, workers = 1, longest }: PoolOptions = {}) {
+  const file = join(folder ?? (await temporaryFolder()), 'worker.mjs');
   await writeFile(file, WORKER);
   const pool = createWorkerPool({
     file: pathToFileURL(file),
     runtime: 'child_process',
-    workers: 1,
+    workers,
     maxWaiting: 4,
     ...(longest !== undefined && { longest }),
   });
@@ -29,8 +38,28 @@ async function openPool(longest?: number) {
   return pool;
 }
 
+test('a worker that was woken does the next job, and nobody is woken where there is one', async () => {
+  const folder = await temporaryFolder();
+  const pool = await openPool({ folder, workers: 2 });
+  pool.wake();
+  pool.wake();
+  expect(await pool.run('answer', {})).toBe(42);
+  pool.wake();
+  expect(pool.load()).toEqual({ running: 0, waiting: 0 });
+  expect((await readdir(folder)).filter((name) => name.startsWith('started-'))).toHaveLength(1);
+});
+
+test('a worker that cannot be woken is no failure, and the next job has one', async () => {
+  const pool = await openPool();
+  vi.mocked(openSync).mockImplementationOnce(() => {
+    throw Object.assign(new Error('too many open files'), { code: 'EMFILE', syscall: 'open' });
+  });
+  pool.wake();
+  expect(await pool.run('answer', {})).toBe(42);
+});
+
 test('a worker that hangs is ended, another takes its place, and a job that waited is not blamed', async () => {
-  const pool = await openPool(1500);
+  const pool = await openPool({ longest: 1500 });
   const [hanging, waiting] = await Promise.allSettled([pool.run('hang', {}), pool.run('answer', {})]);
   expect(hanging).toMatchObject({ reason: { code: 'job_too_long' } });
   expect(waiting).toMatchObject({ reason: { code: 'worker_unavailable' } });

@@ -17,6 +17,9 @@ export interface PictureDecoder {
   /** Whether `check` makes the first small version on the way, and is to be told where. */
   readonly makesSmallVersion: boolean;
 
+  /** An upload has begun: what is slow to start may start while it arrives. */
+  wake(): void;
+
   /**
    * Checks as much as it is set to: decodes every frame, and writes the 320-pixel version in WebP on the way, which costs
    * no more than the check.

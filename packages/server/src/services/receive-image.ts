@@ -112,6 +112,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
           if (head.length === 0) throw new AppError('image_empty', 'The picture is empty. Send a picture.');
           // Recognised on the way, so that a film of 20 MB is refused after its first bytes.
           type = await recognise(head);
+          decoder.wake();
         },
         onChunk: (chunk, bytes) => {
           if (bytes > maxBytes) throw tooLarge();

@@ -22,6 +22,7 @@ export function createHeaderDecoder({ decoder, maxPixels }: HeaderDecoderOptions
   return {
     ...decoder,
     makesSmallVersion: false,
+    wake: () => undefined,
 
     async check(path, _smallVersion, known = []) {
       const [start] = known;

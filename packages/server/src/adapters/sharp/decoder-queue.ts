@@ -5,7 +5,7 @@ import { createWorkerPool, WorkerFailure } from '../../worker-pool.ts';
 import type { Outcome } from './picture-worker.js';
 
 /** Pictures from here on are decoded one at a time, because one may take half a gigabyte of memory (an interlaced PNG). */
-const LARGE_PIXELS = 16_000_000;
+export const LARGE_PIXELS = 16_000_000;
 
 /** Those that wait beyond this are told to come back. */
 const MAX_WAITING = 64;
@@ -44,11 +44,13 @@ export function createDecoderQueue(workers: number) {
      * @param pixels what the job costs; from a size on, such jobs wait for each other
      * @throws AppError `image_invalid`, `image_type_unsupported`, `server_busy`, `storage_full`, `storage_unavailable`
      */
-    async run<T>(name: 'measure' | 'check' | 'shrink', task: object, pixels: number): Promise<T> {
+    async run<T>(name: 'check' | 'shrink', task: object, pixels: number): Promise<T> {
       if (few.pendingCount + alone.pendingCount >= MAX_WAITING) throw busy();
       const work = () => runNow<T>(name, task);
       return pixels >= LARGE_PIXELS ? alone(() => few(work)) : few(work);
     },
+
+    wake: pool.wake,
 
     /** Jobs that are being done, and those that wait. */
     load() {

@@ -2,9 +2,9 @@ import { rm } from 'node:fs/promises';
 import { AppError } from '../../errors.ts';
 import { noMetrics, type Metrics } from '../../ports/metrics.ts';
 import type { PictureDecoder } from '../../ports/picture-decoder.ts';
-import { refuseTooMuch } from '../refuse-too-much.ts';
-import { createDecoderQueue } from './decoder-queue.ts';
-import type { Measured, MeasureTask, ShrinkTask } from './picture-worker.js';
+import { MOST_FRAMES, LONGEST_SIDE, refuseTooMuch } from '../refuse-too-much.ts';
+import { createDecoderQueue, LARGE_PIXELS } from './decoder-queue.ts';
+import type { Limits, Measured, ShrinkTask } from './picture-worker.js';
 
 interface DecoderOptions {
   /** The most pixels of a picture, those of all its frames together. */
@@ -20,9 +20,6 @@ const VIEWS_AT_ONCE = 1;
 
 /** A JPEG in steps has ten or so; in thousands, a small file takes minutes. */
 const MAX_SCANS = 100;
-
-/** An AVIF takes as much memory as another picture with so many times its pixels. */
-const AVIF_WEIGHT = 3;
 
 /** The width of the version that the check makes. */
 const CHECK_WIDTH = 320;
@@ -40,7 +37,13 @@ export function createSharpDecoder({ maxPixels, metrics = noMetrics }: DecoderOp
     metrics.gauge('imgup_decoder_jobs', jobs, () => queue.load().waiting, { queue: name, state: 'waiting' });
   }
 
-  const limits = { maxPixels, maxScans: MAX_SCANS };
+  const limits: Limits = {
+    side: LONGEST_SIDE,
+    frames: MOST_FRAMES,
+    pixels: maxPixels,
+    scans: MAX_SCANS,
+    cost: Number.MAX_SAFE_INTEGER,
+  };
 
   function refuseHopeless(measured: Measured): void {
     refuseTooMuch(measured, maxPixels);
@@ -52,20 +55,24 @@ export function createSharpDecoder({ maxPixels, metrics = noMetrics }: DecoderOp
 
   return {
     makesSmallVersion: true,
+    wake: checks.wake,
 
     async check(path, to) {
       if (to === null) throw new Error('The decoder was not told where to write the small version.');
-      const measure: MeasureTask = { path };
-      const measured = await checks.run<Measured>('measure', measure, 0);
-      refuseHopeless(measured);
-      const { width, height, frames, pixels, isAvif } = measured;
-      const task: ShrinkTask = { path, to, width: CHECK_WIDTH, format: 'webp', ...limits };
-      await removedOnFailure(to, checks.run('check', task, isAvif ? AVIF_WEIGHT * pixels : pixels));
+      const task: ShrinkTask = { path, to, width: CHECK_WIDTH, format: 'webp', limits };
+      const check = (of: ShrinkTask, cost: number) =>
+        removedOnFailure(to, checks.run<Measured & { isChecked: boolean }>('check', of, cost));
+      // Most pictures need not be looked at twice; a large one says what it costs, and waits for its turn.
+      const seen = await check({ ...task, limits: { ...limits, cost: LARGE_PIXELS - 1 } }, 0);
+      refuseHopeless(seen);
+      const isChecked = seen.isChecked || (await check(task, seen.cost)).isChecked;
+      if (!isChecked) throw new Error('A picture that was not refused has not been decoded.');
+      const { width, height, frames } = seen;
       return { width, height, frames };
     },
 
     async shrink(path, to, width, format) {
-      const task: ShrinkTask = { path, to, width, format, ...limits };
+      const task: ShrinkTask = { path, to, width, format, limits };
       await removedOnFailure(to, views.run('shrink', task, 0));
     },
 
@@ -75,9 +82,9 @@ export function createSharpDecoder({ maxPixels, metrics = noMetrics }: DecoderOp
   };
 }
 
-async function removedOnFailure(file: string, work: Promise<unknown>): Promise<void> {
+async function removedOnFailure<T>(file: string, work: Promise<T>): Promise<T> {
   try {
-    await work;
+    return await work;
   } catch (error) {
     await rm(file, { force: true });
     throw error;

@@ -13,7 +13,6 @@ import { openFile } from './open-file.js';
  * @typedef {{ ok: true, value: T } | { ok: false, reason: string }} Outcome
  */
 
-/** @typedef {{ path: string }} MeasureTask */
 /**
  * @typedef {{
  *   width: number,
@@ -21,20 +20,23 @@ import { openFile } from './open-file.js';
  *   frames: number,
  *   pixels: number,
  *   scans: number,
- *   isAvif: boolean
+ *   cost: number
  * }} Measured
- *   `pixels` are those of all frames; `scans` those of a JPEG
+ *   `pixels` are those of all frames; `scans` those of a JPEG; `cost` the pixels of another picture that takes as much memory
  */
+/** @typedef {{ [what in 'side' | 'frames' | 'pixels' | 'scans' | 'cost']: number }} Limits the most of each */
 /**
  * @typedef {{
  *   path: string,
  *   to: string,
  *   width: number,
  *   format: 'webp' | 'jpeg' | 'png',
- *   maxPixels: number,
- *   maxScans: number
+ *   limits: Limits
  * }} ShrinkTask
  */
+
+/** An AVIF takes as much memory as another picture with so many times its pixels. */
+const AVIF_WEIGHT = 3;
 
 /** The longest side of a WebP. */
 const WEBP_SIDE = 16_383;
@@ -45,38 +47,66 @@ sharp.cache(false);
 // Two pictures at once use the cores of a small machine; more threads for each would only fight.
 sharp.concurrency(1);
 
-/**
- * What the headers say. No pixel is decoded, and no limit applies.
- *
- * @param {MeasureTask} task
- * @returns {Promise<Outcome<Measured>>}
- */
-export function measure({ path }) {
-  return withFile(path, async (file) => {
-    const metadata = await readMetadata(path);
-    const { format, autoOrient } = metadata;
-    const { width, height } = autoOrient;
-    const pages = shownPages(metadata);
-    const scans = format === 'jpeg' ? countScans(file) : 1;
-    const moving = format === 'png' ? listApngFrames(file) : [];
-    const pixels = moving.reduce((sum, frame) => sum + frame.width * frame.height, 0) || width * height * pages;
-    return { width, height, frames: Math.max(pages, moving.length), pixels, scans, isAvif: format === 'heif' };
-  });
+/** Called to have a worker started, and all of this loaded. */
+export function ready() {
+  return null;
 }
 
 /**
- * Decodes every frame and writes a smaller version.
+ * Decodes every frame and writes a smaller version; of a picture beyond the limits it only says what its headers say.
  *
  * @param {ShrinkTask} task
- * @returns {Promise<Outcome<null>>}
+ * @returns {Promise<Outcome<Measured & { isChecked: boolean }>>}
  */
 export function check(task) {
   return withFile(task.path, async (file) => {
     const metadata = await readMetadata(task.path);
-    if (metadata.format === 'png') await checkApngFrames(file, listApngFrames(file));
-    await writeSmaller(task, shownPages(metadata));
-    return null;
+    const moving = metadata.format === 'png' ? listApngFrames(file) : [];
+    const measured = measure(file, metadata, moving);
+    const isChecked = isWithin(task.limits, measured);
+    if (isChecked) {
+      if (metadata.format === 'png') await checkApngFrames(file, moving);
+      await writeSmaller(task, shownPages(metadata));
+    }
+    return { ...measured, isChecked };
   });
+}
+
+/**
+ * No pixel is decoded.
+ *
+ * @param {import('./open-file.js').OpenFile} file
+ * @param {import('sharp').Metadata} metadata
+ * @param {import('./apng-frames.js').Frame[]} moving
+ * @returns {Measured}
+ */
+function measure(file, metadata, moving) {
+  const { format, autoOrient } = metadata;
+  const { width, height } = autoOrient;
+  const pages = shownPages(metadata);
+  const pixels = moving.reduce((sum, frame) => sum + frame.width * frame.height, 0) || width * height * pages;
+  return {
+    width,
+    height,
+    frames: Math.max(pages, moving.length),
+    pixels,
+    scans: format === 'jpeg' ? countScans(file) : 1,
+    cost: format === 'heif' ? AVIF_WEIGHT * pixels : pixels,
+  };
+}
+
+/**
+ * @param {Limits} limits
+ * @param {Measured} measured
+ */
+function isWithin(limits, { width, height, frames, pixels, scans, cost }) {
+  return (
+    Math.max(width, height) <= limits.side &&
+    frames <= limits.frames &&
+    pixels <= limits.pixels &&
+    scans <= limits.scans &&
+    cost <= limits.cost
+  );
 }
 
 /**
@@ -91,7 +121,7 @@ export function shrink(task) {
     // Of any other JPEG, libjpeg decodes one scan.
     if (metadata.format === 'jpeg' && metadata.isProgressive) {
       const scans = countScans(file);
-      if (scans > task.maxScans) throw new Error(`it is coded in ${scans} scans`);
+      if (scans > task.limits.scans) throw new Error(`it is coded in ${scans} scans`);
     }
     await writeSmaller(task, shownPages(metadata));
     return null;
@@ -102,12 +132,12 @@ export function shrink(task) {
  * @param {ShrinkTask} task
  * @param {number} pages
  */
-async function writeSmaller({ path, to, width, format, maxPixels }, pages) {
+async function writeSmaller({ path, to, width, format, limits }, pages) {
   const picture = sharp(path, {
     failOn: 'error',
     // All pages, so that a fault in the last frame is found too. Where the frames cannot move, the first stands for them.
     pages: format === 'webp' && pages > 1 ? -1 : 1,
-    limitInputPixels: maxPixels,
+    limitInputPixels: limits.pixels,
     sequentialRead: true,
   });
   // libvips turns no picture that moves.
