@@ -1,4 +1,4 @@
-// The demo and the tests of the command line once more, on what several servers share: npm run test:scale [-- some of them]
+// The demo and the tests of the command line once more, on what several servers share: npm run test:scale [-- some of them, options of vitest]
 //
 // Where a test opens a server, two are opened that know nothing of each other (each its own folder, pool and caches), on a
 // PostgreSQL database and a place on an S3 store of their own, and are asked in turns. The demo has two processes behind a
@@ -13,6 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What is not about the server that a client speaks to, and why. */
 const ELSEWHERE = {
+  'credentials/*': 'speaks to keychains alone',
   'admin.test.ts': 'checks, copies and restores a data folder, which holds nothing here',
   'admin-migrate.test.ts': 'moves a data folder to engines of its own',
   'package.test.ts': 'starts the packed program, on engines of its own too',
@@ -40,10 +41,13 @@ const env = {
 try {
   for (const [file, why] of Object.entries(ELSEWHERE)) console.log(`left out: packages/cli/test/${file}, which ${why}`);
   const excluded = Object.keys(ELSEWHERE).flatMap((file) => ['--exclude', `packages/cli/test/${file}`]);
-  const named = process.argv.slice(2);
+  const given = process.argv.slice(2);
+  const options = given.filter((word) => word.startsWith('-'));
+  const named = given.filter((word) => !word.startsWith('-'));
   const tests = named.length > 0 ? named : ['packages/cli/test'];
   process.exitCode =
-    (await run(['node_modules/vitest/vitest.mjs', 'run', ...tests, ...excluded])) || (await run(['scripts/demo.js']));
+    (await run(['node_modules/vitest/vitest.mjs', 'run', ...tests, ...excluded, ...options])) ||
+    (await run(['scripts/demo.js']));
 } finally {
   await s3.stop();
   await postgres.stop();

@@ -34,11 +34,18 @@ export interface KeePassXcOptions {
   unlockBeforeSearch?: boolean;
 }
 
+export interface KeePassXc extends SessionBus {
+  hasEnded(): boolean;
+}
+
+/** Where KeePassXC has ended by itself: on a busy machine it crashes now and then. */
+export const AGAIN = { count: 2, condition: /disconnected from message bus|No keychain is running/ };
+
 /** A KeePassXC of its own, without a screen, on a bus of its own; null where it is not installed. */
 export async function startKeePassXc({
   locked = false,
   unlockBeforeSearch = true,
-}: KeePassXcOptions = {}): Promise<SessionBus | null> {
+}: KeePassXcOptions = {}): Promise<KeePassXc | null> {
   if (!INSTALLED) return null;
   const bus = await startSessionBus();
   if (!bus) return null;
@@ -80,5 +87,5 @@ export async function startKeePassXc({
     await stop();
     throw error;
   }
-  return { env: bus.env, stop };
+  return { env: bus.env, stop, hasEnded: () => program.exitCode !== null || program.signalCode !== null };
 }

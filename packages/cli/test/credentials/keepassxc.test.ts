@@ -1,27 +1,34 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { createKeychainStore, type KeychainStore } from '../../src/credentials/keychain.ts';
 import { credentialStoreContract } from '../contracts/credential-store.ts';
-import { KEEPASSXC_MISSING, startKeePassXc } from '../keepassxc.ts';
+import { AGAIN, KEEPASSXC_MISSING, startKeePassXc } from '../keepassxc.ts';
 import { busyTime } from '../secret-service.ts';
 
-const unlocked = await startKeePassXc();
+let unlocked = await startKeePassXc();
 if (!unlocked) console.warn(`skipped: ${KEEPASSXC_MISSING}`);
 
-describe.runIf(unlocked)('keychain store on KeePassXC', () => {
-  let store: KeychainStore;
-  beforeAll(() => {
-    // What is stored matters here, and not how long a busy machine takes for it.
-    store = createKeychainStore({ timeoutMs: 60_000, ...(unlocked && { env: unlocked.env }) });
-  });
-  afterAll(async () => {
-    store.close();
-    await unlocked?.stop();
-  });
+describe.runIf(unlocked)('keychain store on KeePassXC', { retry: AGAIN }, () => {
+  let store: KeychainStore | undefined;
 
-  credentialStoreContract(async () => store);
+  async function end(): Promise<void> {
+    store?.close();
+    store = undefined;
+    await unlocked?.stop();
+  }
+  afterAll(end);
+
+  credentialStoreContract(async () => {
+    if (unlocked?.hasEnded() === true) {
+      await end();
+      unlocked = await startKeePassXc();
+    }
+    // What is stored matters here, and not how long a busy machine takes for it.
+    store ??= createKeychainStore({ timeoutMs: 60_000, ...(unlocked && { env: unlocked.env }) });
+    return store;
+  });
 });
 
-describe.runIf(unlocked)('keychain store on a locked KeePassXC', { timeout: 30_000 }, () => {
+describe.runIf(unlocked)('keychain store on a locked KeePassXC', { retry: AGAIN }, () => {
   it.each([
     ['asks for its password when it is searched', true],
     ['finds nothing when it is searched', false],
