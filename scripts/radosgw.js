@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { startAnew } from './start-anew.js';
 
 const NEEDED = ['radosgw', 'radosgw-admin', 'ceph-mon', 'ceph-osd', 'ceph-authtool', 'monmaptool', 'ceph'];
 
@@ -40,23 +41,13 @@ function isProgram(path) {
   }
 }
 
-/** On a busy machine its parts do not always find each other, and a port that was free may be taken. */
-const STARTS = 3;
-
 /**
  * Starts an engine, which takes some ten seconds.
  *
  * @param {{ store?: 'memstore' | 'bluestore' }} [options] where objects are kept: in memory, or on the disk for as long as it runs
  */
-export async function startRadosgw({ store = 'memstore' } = {}) {
-  for (let start = 1; ; start += 1) {
-    try {
-      return await startOnce(store);
-    } catch (error) {
-      if (start === STARTS) throw error;
-      console.warn(`radosgw did not start, and is started anew: ${String(error)}`);
-    }
-  }
+export function startRadosgw({ store = 'memstore' } = {}) {
+  return startAnew('radosgw', () => startOnce(store));
 }
 
 /** @param {'memstore' | 'bluestore'} store */

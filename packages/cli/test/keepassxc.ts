@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { startAnew } from '../../../scripts/start-anew.js';
 import { endGroup, startSessionBus, untilKeyringIsOpen, type SessionBus } from './secret-service.ts';
 
 export const KEEPASSXC_MISSING = 'no KeePassXC here: apt-get install --no-install-recommends keepassxc';
@@ -42,11 +43,11 @@ export interface KeePassXc extends SessionBus {
 export const AGAIN = { count: 2, condition: /disconnected from message bus|No keychain is running/ };
 
 /** A KeePassXC of its own, without a screen, on a bus of its own; null where it is not installed. */
-export async function startKeePassXc({
-  locked = false,
-  unlockBeforeSearch = true,
-}: KeePassXcOptions = {}): Promise<KeePassXc | null> {
-  if (!INSTALLED) return null;
+export async function startKeePassXc(options: KeePassXcOptions = {}): Promise<KeePassXc | null> {
+  return INSTALLED ? startAnew('KeePassXC', () => startOnce(options)) : null;
+}
+
+async function startOnce({ locked = false, unlockBeforeSearch = true }: KeePassXcOptions): Promise<KeePassXc | null> {
   const bus = await startSessionBus();
   if (!bus) return null;
   const home = bus.env['HOME'] ?? '';
@@ -69,7 +70,10 @@ export async function startKeePassXc({
     input: `${PASSWORD}\n${PASSWORD}\n`,
     encoding: 'utf8',
   });
-  if (imported.status !== 0) throw new Error(`keepassxc-cli import failed: ${imported.stderr}`);
+  if (imported.status !== 0) {
+    await bus.stop();
+    throw new Error(`keepassxc-cli import failed: ${imported.stderr}`);
+  }
 
   const program = spawn('keepassxc', [...(locked ? [] : ['--pw-stdin']), database], {
     env,

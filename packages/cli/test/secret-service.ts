@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { startAnew } from '../../../scripts/start-anew.js';
 import { createKeychainStore } from '../src/credentials/keychain.ts';
 
 export interface SessionBus {
@@ -102,7 +103,11 @@ export async function startSessionBus(options: { unansweredPrompt?: boolean } = 
  * A gnome-keyring of its own with an unlocked keyring, on a bus of its own, or null where one of them is not installed.
  * Nothing of the person's own session is touched.
  */
-export async function startSecretService(options: { unansweredPrompt?: boolean } = {}): Promise<SecretService | null> {
+export function startSecretService(options: { unansweredPrompt?: boolean } = {}): Promise<SecretService | null> {
+  return startAnew('gnome-keyring', () => startOnce(options));
+}
+
+async function startOnce(options: { unansweredPrompt?: boolean }): Promise<SecretService | null> {
   const bus = await startSessionBus(options);
   if (!bus) return null;
   // SIGXFSZ is ignored so that `refuseWrites` is an error for gnome-keyring and not its end.
