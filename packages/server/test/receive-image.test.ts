@@ -23,9 +23,11 @@ test('an upload that waits for a decoder has the file open that it will store, a
   const decoder: PictureDecoder = {
     makesSmallVersion: false,
     wake: () => calls.push('wake'),
-    check(_path, _small, known) {
+    check(path, _small, known) {
       calls.push('check');
       whileChecked = disk.open();
+      // What a check takes is time for the disk.
+      expect([...disk.synced.keys()]).toContain(path);
       checked = known;
       return Promise.resolve({ width: 8, height: 8, frames: 1 });
     },

@@ -61,6 +61,9 @@ export type PutResult = { outcome: 'created' | 'known'; record: ImageRecord } | 
 
 /** Where pictures are kept. When a change resolves it survives a power cut; when it rejects no trace is left. */
 export interface ImageStore {
+  /** A file that is about to be put, if nothing is found against it: what takes long may begin. It never fails. */
+  expect(file: WrittenFile): void;
+
   /**
    * Stores a picture from a file, which is gone then, and need not be durable before; the caller closes it. Where the owner already has one with this digest key
    * that has not expired, that one is the result, its expiry put off where this one's is later, and the file stays.

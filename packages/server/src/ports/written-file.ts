@@ -4,8 +4,8 @@
  */
 export interface WrittenFile {
   readonly path: string;
-  /** Makes what it holds durable, and closes it. */
+  /** Makes what it holds durable, and closes it; once, whoever asks, and they are all told of a failure. */
   sync(): Promise<void>;
-  /** Closes it, whatever becomes of what it holds; never rejects. Once it is closed, this does nothing. */
+  /** Closes it, whatever becomes of what it holds; never rejects. While it is being made durable, it waits for that. */
   close(): Promise<void>;
 }

@@ -56,6 +56,7 @@ export function createReceiveImage(options: ReceiveImageOptions) {
 
   /** Decodes what is to be served, so that nothing is served that does not decode; stores it; answers once it is safe. */
   async function checkAndStore(record: Omit<ImageRecord, 'width' | 'height'>, file: WrittenFile, known: KnownPart[]) {
+    store.expect(file);
     const small = decoder.makesSmallVersion ? await smallVersions.draft() : null;
     const { width, height } = await decoder.check(file.path, small, known);
     try {

@@ -146,6 +146,11 @@ export async function openFilesystemImageStore(data: string): Promise<ImageStore
     head,
     findByDigest,
 
+    expect(file) {
+      // Whoever puts it is told.
+      file.sync().catch(ignore);
+    },
+
     put(received, file, now, { quota }) {
       return oneAtATime(`${received.owner}/${received.digestKey}`, async () => {
         await finishRemovalsOf(received.owner, received.digestKey);

@@ -3,23 +3,32 @@ import type { WrittenFile } from '../../ports/written-file.ts';
 
 /** @param handle is this file's from now on */
 export function createWrittenFile(path: string, handle: FileHandle): WrittenFile {
-  let isOpen = true;
-  async function close(): Promise<void> {
-    if (!isOpen) return;
-    isOpen = false;
-    // What has to last was fsynced before.
-    await handle.close().catch(() => undefined);
+  let syncing: Promise<void> | undefined;
+  let closing: Promise<void> | undefined;
+
+  // What has to last was fsynced before.
+  const closeHandle = () => (closing ??= handle.close().catch(() => undefined));
+
+  async function syncHandle(): Promise<void> {
+    try {
+      await handle.sync();
+    } finally {
+      await closeHandle();
+    }
   }
+
   return {
     path,
-    close,
 
-    async sync() {
-      try {
-        await handle.sync();
-      } finally {
-        await close();
-      }
+    sync() {
+      syncing ??= syncHandle();
+      return syncing;
+    },
+
+    async close() {
+      // Its number may be another file's by then.
+      await syncing?.catch(() => undefined);
+      await closeHandle();
     },
   };
 }

@@ -102,6 +102,10 @@ export function createS3ImageStore({ objects, scratch }: S3ImageStoreOptions): I
       return pointer === null || pointer.id === null ? null : head(owner, pointer.id);
     },
 
+    expect() {
+      // It is sent only once nothing is found against it.
+    },
+
     put(received, { path }, now, { quota }) {
       const { owner, digestKey, bytes } = received;
       return oneAtATime(`${owner}/${digestKey}`, async () => {
