@@ -103,7 +103,7 @@ async function startOnce(store) {
       const answer = await fetch(endpoint, { signal: AbortSignal.timeout(1000) }).catch(() => null);
       await answer?.arrayBuffer();
       if (answer?.ok) return;
-      if (Date.now() > deadline) throw new Error(`radosgw does not answer; its logs are in ${join(folder, 'log')}`);
+      if (Date.now() > deadline) throw new Error('radosgw does not answer');
       await sleep(50);
     }
   }

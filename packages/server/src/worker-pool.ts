@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { devNull } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Tinypool } from 'tinypool';
 
 interface WorkerPoolOptions {
@@ -13,6 +14,9 @@ interface WorkerPoolOptions {
   /** Milliseconds, waiting included, after which a job is given up and its worker ended; none where it is left out. */
   longest?: number;
 }
+
+/** Milliseconds. */
+const LONGEST_START = 2000;
 
 /** A job was not done: its worker has died or was too slow, or there was none, for none could start or all are taken. */
 export class WorkerFailure extends Error {
@@ -39,7 +43,8 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
   });
   const underWay = new Set<AbortController>();
   let closed = false;
-  let waking: Promise<unknown> = Promise.resolve();
+  /** Until a worker that was woken is there. */
+  let waking: Promise<unknown> | null = null;
   const abortAll = () => {
     for (const job of underWay) job.abort();
   };
@@ -62,7 +67,7 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
     };
     const timer = longest === undefined ? undefined : setTimeout(giveUp, longest);
     try {
-      // Nothing may come between this and the call, which starts a worker in the same turn.
+      // Nothing may come between this and the call, which may start a worker in the same turn.
       if (runtime === 'child_process' && pool.threads.length < workers) refuseWithoutDescriptors();
       return await pool.run(task, { name, signal: job.signal });
     } catch (error) {
@@ -81,7 +86,14 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
   return {
     /** Starts a worker where there is none, so that a job that is about to come finds one. The file exports `ready` for it. */
     wake(): void {
-      if (pool.threads.length === 0) waking = runNow('ready', {}).catch(() => undefined);
+      if (pool.threads.length > 0) return;
+      const woken = runNow('ready', {})
+        .catch(() => undefined)
+        .finally(() => {
+          waking = null;
+        });
+      // One that takes longer may never come, and is not waited for.
+      waking = Promise.race([woken, delay(LONGEST_START, undefined, { ref: false })]);
     },
 
     /**
@@ -91,7 +103,7 @@ export function createWorkerPool({ file, runtime, workers, maxWaiting, longest }
      */
     async run(name: string, task: object): Promise<unknown> {
       // Else the pool would start a second one.
-      await waking;
+      if (waking !== null) await waking;
       return runNow(name, task);
     },
 

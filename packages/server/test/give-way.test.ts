@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createSharpDecoder } from '../src/adapters/sharp/picture-decoder.ts';
 import { createPasswords } from '../src/services/passwords.ts';
 import { makePicture } from './pictures.ts';
+import { childrenOf } from './processes.ts';
 import { temporaryFolder } from './test-app.ts';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,21 +17,8 @@ function niceOf(path: string): number {
   );
 }
 
-const threadsOf = (id: string) => readdirSync(`/proc/${id}/task`).map((thread) => `/proc/${id}/task/${thread}`);
-
-const childrenOf = (id: number) =>
-  readdirSync('/proc').filter((name) => {
-    try {
-      return (
-        /^\d+$/.test(name) &&
-        readFileSync(`/proc/${name}/stat`, 'utf8')
-          .replace(/^.*\) /, '')
-          .split(' ')[1] === `${id}`
-      );
-    } catch {
-      return false;
-    }
-  });
+const threadsOf = (id: string | number) =>
+  readdirSync(`/proc/${id}/task`).map((thread) => `/proc/${id}/task/${thread}`);
 
 test.skipIf(process.platform !== 'linux')('passwords are hashed in a thread that lets requests go first', async () => {
   const main = `/proc/self/task/${process.pid}`;
@@ -53,5 +41,5 @@ test.skipIf(process.platform !== 'linux')('pictures are decoded by processes tha
   await decoder.check(file, join(folder, 'small'));
   const workers = childrenOf(process.pid);
   expect(workers.length).toBeGreaterThan(0);
-  for (const thread of workers.flatMap(threadsOf)) expect(niceOf(thread)).toBe(10);
+  for (const thread of workers.flatMap((id) => threadsOf(id))) expect(niceOf(thread)).toBe(10);
 });

@@ -61,5 +61,16 @@ test('an upload that waits for a decoder has the file open that it will store, a
   expect(whileChecked).toEqual([expect.not.stringMatching(/\.clean$/)]);
   expect(checked).toEqual([{ at: 0, bytes: picture }]);
   expect(calls).toEqual(['wake', 'check', 'wake', 'check']);
+  const text = Readable.from([Buffer.from('no picture at all')]);
+  const refused = {
+    owner: 'ada',
+    source: text,
+    name: null,
+    expectedSha256: null,
+    keepMetadata: false,
+    expiresIn: null,
+  };
+  await expect(receive(refused)).rejects.toMatchObject({ code: 'image_type_unsupported' });
+  expect(calls).toHaveLength(4);
   expect(disk.open()).toEqual([]);
 });

@@ -11,8 +11,6 @@ import { makePicture } from './pictures.ts';
 import { openApp, PASSWORD, refusal, temporaryFolder } from './test-app.ts';
 import { eventually } from './eventually.ts';
 
-/** For a disk that others keep busy. */
-
 const UNLIMITED = { uploads: 1_000_000, windowMs: 60_000 };
 
 describe('on a disk that forgets what was not fsynced', () => {
@@ -53,7 +51,10 @@ test('uploads whose clients go away leave neither descriptors nor files', async 
     const isWriting = files.some((file) => basename(file) === 'db.json.next');
     return { files: files.filter((file) => !basename(file).startsWith('db.json')), descriptors, isWriting };
   };
-  // The first ones open what stays open for good.
+  // The first ones open what stays open for good, a decoder among it.
+  const authorization = `Bearer ${token}`;
+  const whole = { method: 'POST', headers: { authorization, Connection: 'close' }, body: await makePicture() };
+  expect((await fetch(`${server.url}/api/images`, whole)).status).toBe(201);
   await abortUploads({ port, token, count: 5 });
   let before = await look();
   await eventually(async () => {

@@ -1,16 +1,15 @@
 import { closeSync, openSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createWorkerPool } from '../src/worker-pool.ts';
+import { childrenOf } from './processes.ts';
 import { temporaryFolder } from './test-app.ts';
 
 vi.mock('node:fs', { spy: true });
 
 const WORKER = `
-import { writeFileSync } from 'node:fs';
-writeFileSync(new URL('started-' + process.pid, import.meta.url), '');
 export const ready = () => null;
 export const answer = () => 42;
 export const hang = () => { for (;;); };
@@ -19,13 +18,12 @@ export const starve = () => { throw new Error('EMFILE: too many open files, uv_r
 `;
 
 interface PoolOptions {
-  folder?: string;
   workers?: number;
   longest?: number;
 }
 
-async function openPool({ folder, workers = 1, longest }: PoolOptions = {}) {
-  const file = join(folder ?? (await temporaryFolder()), 'worker.mjs');
+async function openPool({ workers = 1, longest }: PoolOptions = {}) {
+  const file = join(await temporaryFolder(), 'worker.mjs');
   await writeFile(file, WORKER);
   const pool = createWorkerPool({
     file: pathToFileURL(file),
@@ -38,15 +36,40 @@ async function openPool({ folder, workers = 1, longest }: PoolOptions = {}) {
   return pool;
 }
 
-test('a worker that was woken does the next job, and nobody is woken where there is one', async () => {
-  const folder = await temporaryFolder();
-  const pool = await openPool({ folder, workers: 2 });
-  pool.wake();
-  pool.wake();
-  expect(await pool.run('answer', {})).toBe(42);
-  pool.wake();
-  expect(pool.load()).toEqual({ running: 0, waiting: 0 });
-  expect((await readdir(folder)).filter((name) => name.startsWith('started-'))).toHaveLength(1);
+describe.skipIf(process.platform !== 'linux')('a process', () => {
+  test('that was woken does the next job, and none is woken where there is one', async () => {
+    const pool = await openPool({ workers: 2 });
+    expect(childrenOf(process.pid)).toEqual([]);
+    pool.wake();
+    pool.wake();
+    expect(childrenOf(process.pid)).toHaveLength(1);
+    const answers = pool.run('answer', {});
+    pool.wake();
+    expect(await answers).toBe(42);
+    expect(childrenOf(process.pid)).toHaveLength(1);
+    pool.wake();
+    expect(childrenOf(process.pid)).toHaveLength(1);
+  });
+
+  test('that a job has started is not woken', async () => {
+    const pool = await openPool({ workers: 2 });
+    const answers = pool.run('answer', {});
+    pool.wake();
+    expect(await answers).toBe(42);
+    expect(childrenOf(process.pid)).toHaveLength(1);
+  });
+
+  test('that hangs while it starts is not waited for', async () => {
+    const pool = await openPool({ workers: 2 });
+    pool.wake();
+    const [hanging] = childrenOf(process.pid);
+    if (hanging === undefined) throw new Error('nothing has been started');
+    process.kill(hanging, 'SIGSTOP');
+    onTestFinished(() => {
+      process.kill(hanging, 'SIGKILL');
+    });
+    expect(await pool.run('answer', {})).toBe(42);
+  });
 });
 
 test('a worker that cannot be woken is no failure, and the next job has one', async () => {
@@ -64,7 +87,7 @@ test('a worker that hangs is ended, another takes its place, and a job that wait
   expect(hanging).toMatchObject({ reason: { code: 'job_too_long' } });
   expect(waiting).toMatchObject({ reason: { code: 'worker_unavailable' } });
   expect(await pool.run('answer', {})).toBe(42);
-}, 20_000);
+});
 
 test('a job does not wait for a worker that has died at work, and the next has another', async () => {
   const pool = await openPool();
@@ -72,7 +95,7 @@ test('a job does not wait for a worker that has died at work, and the next has a
   expect(dying).toMatchObject({ reason: { code: 'worker_died' } });
   expect(waiting).toMatchObject({ reason: { code: 'worker_unavailable' } });
   expect(await pool.run('answer', {})).toBe(42);
-}, 20_000);
+});
 
 test('jobs do not wait for a worker that cannot start, and the next have one that can', async () => {
   const pool = await openPool();
@@ -87,7 +110,7 @@ test('jobs do not wait for a worker that cannot start, and the next have one tha
   for (const result of results) expect(result).toMatchObject({ reason: { code: 'worker_unavailable' } });
   restore();
   expect(await pool.run('answer', {})).toBe(42);
-}, 20_000);
+});
 
 test('no process is started without the descriptors that it takes, and none is held', async () => {
   const pool = await openPool();
@@ -102,12 +125,12 @@ test('no process is started without the descriptors that it takes, and none is h
   await expect(pool.run('answer', {})).rejects.toMatchObject({ code: 'worker_unavailable', cause: fault });
   expect(vi.mocked(closeSync).mock.calls).toEqual([[1001]]);
   expect(await pool.run('answer', {})).toBe(42);
-}, 20_000);
+});
 
 test('a job whose worker the system refuses something was not done', async () => {
   const pool = await openPool();
   await expect(pool.run('starve', {})).rejects.toMatchObject({ code: 'worker_unavailable' });
-}, 20_000);
+});
 
 test('a pool that is closed starts no worker again', async () => {
   const pool = await openPool();

@@ -120,7 +120,7 @@ describe.runIf(first)('keychain store on a Secret Service', () => {
     expect(await store.getPassword(SERVICE, ACCOUNT)).toBe('secret');
   });
 
-  it('a keychain that is slow is waited for, and not taken for one that hangs', { timeout: 20_000 }, async () => {
+  it('a keychain that is slow is waited for, and not taken for one that hangs', async () => {
     const slow = await started(startSecretService());
     const store = open(slow.env, 15_000);
     await store.setPassword(SERVICE, ACCOUNT, 'secret');
@@ -213,7 +213,7 @@ describe.runIf(first)('keychain failures without a terminal are answered within 
     for (const [, work] of verbs) await expectFailure(open(service.env), work, 'locked', /locked and was not unlocked/);
   });
 
-  it('locked, with a prompt that nobody answers', { timeout: 20_000 }, async () => {
+  it('locked, with a prompt that nobody answers', async () => {
     const service = await started(startSecretService({ unansweredPrompt: true }));
     await open(service.env).setPassword(SERVICE, ACCOUNT, 'secret');
     await service.lock();
@@ -222,7 +222,7 @@ describe.runIf(first)('keychain failures without a terminal are answered within 
     );
   });
 
-  it('a provider that hangs from the start', { timeout: 20_000 }, async () => {
+  it('a provider that hangs from the start', async () => {
     const service = await started(startSecretService());
     service.hang();
     await expectFailure(open(service.env), (store) => store.probe(SERVICE), 'timeout', /did not answer within/);
@@ -234,7 +234,7 @@ describe.runIf(first)('keychain failures without a terminal are answered within 
     );
   });
 
-  it('a provider that hangs after it has answered', { timeout: 20_000 }, async () => {
+  it('a provider that hangs after it has answered', async () => {
     const service = await started(startSecretService());
     const store = open(service.env);
     await store.setPassword(SERVICE, ACCOUNT, 'secret');
@@ -242,7 +242,7 @@ describe.runIf(first)('keychain failures without a terminal are answered within 
     await expectFailure(store, (same) => same.getPassword(SERVICE, ACCOUNT), 'timeout', /did not answer within/);
   });
 
-  it('a keychain that was silent once is not waited for again for a while', { timeout: 20_000 }, async () => {
+  it('a keychain that was silent once is not waited for again for a while', async () => {
     const service = await started(startSecretService());
     service.hang();
     let now = 0;
@@ -282,7 +282,7 @@ describe.runIf(first)('keychain failures without a terminal are answered within 
     expect((await failure(store.getPassword(SERVICE, ACCOUNT))).error.code).toBe('locked');
   });
 
-  it('a child whose parent was killed while a prompt is open ends too', { timeout: 20_000 }, async () => {
+  it('a child whose parent was killed while a prompt is open ends too', async () => {
     const service = await started(startSecretService({ unansweredPrompt: true }));
     await open(service.env).setPassword(SERVICE, ACCOUNT, 'secret');
     await service.lock();

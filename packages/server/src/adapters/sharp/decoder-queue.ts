@@ -41,7 +41,7 @@ export function createDecoderQueue(workers: number) {
 
   return {
     /**
-     * @param pixels what the job costs; from a size on, such jobs wait for each other
+     * @param pixels what it costs to decode, where that is known to be much: from a size on, such jobs wait for each other
      * @throws AppError `image_invalid`, `image_type_unsupported`, `server_busy`, `storage_full`, `storage_unavailable`
      */
     async run<T>(name: 'check' | 'shrink', task: object, pixels: number): Promise<T> {
