@@ -90,9 +90,20 @@ function measure(file, metadata, moving) {
     height,
     frames: Math.max(pages, moving.length),
     pixels,
-    scans: format === 'jpeg' ? countScans(file) : 1,
+    scans: scansOf(file, metadata),
     cost: format === 'heif' ? AVIF_WEIGHT * pixels : pixels,
   };
+}
+
+/**
+ * How many scans are decoded. Of a JPEG whose first one has all colours and is not the first of many (libvips calls the others
+ * interlaced, those in steps and those with a colour at a time), that is the only one.
+ *
+ * @param {import('./open-file.js').OpenFile} file
+ * @param {import('sharp').Metadata} metadata
+ */
+function scansOf(file, { format, isProgressive }) {
+  return format === 'jpeg' && isProgressive ? countScans(file) : 1;
 }
 
 /**
@@ -118,11 +129,8 @@ function isWithin(limits, { width, height, frames, pixels, scans, cost }) {
 export function shrink(task) {
   return withFile(task.path, async (file) => {
     const metadata = await readMetadata(task.path);
-    // Of any other JPEG, libjpeg decodes one scan.
-    if (metadata.format === 'jpeg' && metadata.isProgressive) {
-      const scans = countScans(file);
-      if (scans > task.limits.scans) throw new Error(`it is coded in ${scans} scans`);
-    }
+    const scans = scansOf(file, metadata);
+    if (scans > task.limits.scans) throw new Error(`it is coded in ${scans} scans`);
     await writeSmaller(task, shownPages(metadata));
     return null;
   });
